@@ -1,1 +1,22 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod allocator;
+pub mod allocators;
+pub mod buffer;
+pub mod copy;
+pub mod error;
+pub mod format;
+pub mod layout;
+pub mod rect;
+pub mod scatter;
+
+pub use allocator::{Allocator, BufferRequest};
+pub use allocators::{AnonymousAllocator, MemfdAllocator};
+pub use buffer::Buffer;
+pub use drm_fourcc::DrmFourcc;
+pub use error::Error;
+pub use format::{ChannelOrder, bytes_per_pixel, channel_order};
+pub use layout::{Layout, Span};
+pub use rect::Rect;
+pub use scatter::ScatterList;

@@ -1,0 +1,103 @@
+//! What can go wrong at a display.
+
+use std::io;
+use std::path::PathBuf;
+
+use gpu_buffer::Rect;
+use thiserror::Error;
+
+use crate::SurfaceId;
+
+/// An error of a display. Unless a variant says otherwise, what is shown stays as it was.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DisplayError {
+    /// No surface has this name, or no longer.
+    #[error("there is no surface {surface}")]
+    UnknownSurface {
+        /// The name that was given.
+        surface: SurfaceId,
+    },
+    /// The display has no output of this number.
+    #[error("there is no output {output}")]
+    UnknownOutput {
+        /// The number that was given.
+        output: u32,
+    },
+    /// The output already has a scanout surface.
+    #[error("output {output} already has a scanout")]
+    OutputTaken {
+        /// Number of the output.
+        output: u32,
+    },
+    /// A scanout was used as a cursor.
+    #[error("surface {surface} is not a cursor")]
+    NotACursor {
+        /// The surface.
+        surface: SurfaceId,
+    },
+    /// A cursor was used as a scanout.
+    #[error("surface {surface} is not a scanout")]
+    NotAScanout {
+        /// The surface.
+        surface: SurfaceId,
+    },
+    /// All surface names were given out.
+    #[error("every surface id has been used")]
+    OutOfSurfaceIds,
+    /// The part of a frame to show has not the surface's size.
+    #[error("a frame of {width}x{height} pixels for a surface of {surface_width}x{surface_height}")]
+    FrameSize {
+        /// Width of the frame's crop.
+        width: u32,
+        /// Height of the frame's crop.
+        height: u32,
+        /// Width of the surface.
+        surface_width: u32,
+        /// Height of the surface.
+        surface_height: u32,
+    },
+    /// A damage rectangle is empty or leaves the surface.
+    #[error("damage {rect:?} is empty or leaves the surface")]
+    Damage {
+        /// The rectangle.
+        rect: Rect,
+    },
+    /// The pixels do not fit together with their layout, or have no memory.
+    #[error("the pixels cannot be used")]
+    Pixels(#[from] gpu_buffer::Error),
+    /// There is no memory for a picture.
+    #[error("no memory for a picture of {bytes} bytes")]
+    OutOfMemory {
+        /// Bytes of the picture.
+        bytes: u64,
+    },
+    /// The output shows nothing.
+    #[error("output {output} shows no picture")]
+    NoPicture {
+        /// Number of the output.
+        output: u32,
+    },
+    /// The directory for pictures cannot be used.
+    #[error("cannot use the directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A picture could not be written to its file.
+    #[error("cannot write the picture {}", path.display())]
+    WritePicture {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The kernel made no eventfd.
+    #[error("cannot create an eventfd")]
+    EventFd(#[source] io::Error),
+    /// The display is gone: its surfaces are shown no longer, and it will say nothing more.
+    #[error("the display is lost")]
+    Lost(#[source] io::Error),
+}
