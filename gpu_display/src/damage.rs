@@ -40,13 +40,6 @@ impl Damage {
         }
     }
 
-    /// Adds every rectangle of another region.
-    pub fn add_all(&mut self, other: &Damage) {
-        for &rect in &other.rects {
-            self.add(rect);
-        }
-    }
-
     /// Leaves out what lies outside `bounds`.
     pub fn clip(&mut self, bounds: &Rect) {
         self.rects = self

@@ -72,8 +72,8 @@ pub trait Display {
     /// [`DisplayError`]; no surface was made.
     fn create_surface(&mut self, request: &SurfaceRequest) -> Result<SurfaceId, DisplayError>;
 
-    /// Changes the size of a surface, or anything in its role but the kind of role. After a change
-    /// of size it is shown again from its next frame on, which must be damaged as a whole.
+    /// Changes the size of a surface, or a cursor's parent, hotspot and position. After a change of
+    /// size it is shown again from its next frame on, which must be damaged as a whole.
     ///
     /// # Errors
     /// [`DisplayError`]; the surface is as it was.

@@ -42,6 +42,12 @@ pub enum DisplayError {
         /// The surface.
         surface: SurfaceId,
     },
+    /// A surface's role would become another kind of role, or a scanout would change its output.
+    #[error("surface {surface} cannot take another role")]
+    RoleChange {
+        /// The surface.
+        surface: SurfaceId,
+    },
     /// All surface names were given out.
     #[error("every surface id has been used")]
     OutOfSurfaceIds,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod backends;
 pub mod damage;
 pub mod display;
 pub mod error;
@@ -8,7 +9,9 @@ pub mod event;
 pub mod frame;
 pub mod output;
 pub mod surface;
+pub mod swapchain;
 
+pub use backends::headless::{self, Headless, HeadlessConfig, Picture};
 pub use damage::Damage;
 pub use display::{Display, Freshness, Interest, PollFd, Presented, Query};
 pub use error::DisplayError;
@@ -16,3 +19,4 @@ pub use event::Event;
 pub use frame::{Frame, PixelSource};
 pub use output::{Mode, Output};
 pub use surface::{Hotspot, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest};
+pub use swapchain::{Lease, Swapchain};

@@ -1,0 +1,3 @@
+//! The displays.
+
+pub mod headless;
