@@ -106,8 +106,7 @@ impl CommandKind {
     }
 
     /// The feature without which the command does not exist. Capability sets
-    /// count as 3D: the specification lists them without a feature, devices
-    /// without [`Features::VIRGL`] have none.
+    /// can always be asked for: a device without 3D counts none.
     #[must_use]
     pub fn required_feature(self) -> Option<Features> {
         match self {
@@ -119,6 +118,8 @@ impl CommandKind {
             | Self::TransferToHost2d
             | Self::ResourceAttachBacking
             | Self::ResourceDetachBacking
+            | Self::GetCapsetInfo
+            | Self::GetCapset
             | Self::UpdateCursor
             | Self::MoveCursor => None,
             Self::GetEdid => Some(Features::EDID),
@@ -127,9 +128,7 @@ impl CommandKind {
             | Self::SetScanoutBlob
             | Self::ResourceMapBlob
             | Self::ResourceUnmapBlob => Some(Features::RESOURCE_BLOB),
-            Self::GetCapsetInfo
-            | Self::GetCapset
-            | Self::CtxCreate
+            Self::CtxCreate
             | Self::CtxDestroy
             | Self::CtxAttachResource
             | Self::CtxDetachResource

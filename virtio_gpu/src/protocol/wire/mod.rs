@@ -74,7 +74,8 @@ pub struct Rect {
     pub height: U32,
 }
 
-/// `virtio_gpu_box`: a block of texels (VIRTIO 1.4 §5.7.6.8).
+/// `virtio_gpu_box`: a block of texels, of the transfers of VIRTIO 1.4 §5.7.6.9
+/// (laid out in Linux's `virtio_gpu.h` only).
 #[derive(
     Clone,
     Copy,

@@ -91,7 +91,7 @@ pub const MAX_RING_INDEX: u8 = 63;
 
 /// Most scanouts a device can have (§5.7.4).
 pub const MAX_SCANOUTS: usize = 16;
-/// `events_read` bit: the displays changed, ask again (§5.7.4.1).
+/// `events_read` bit: the displays changed, ask again (§5.7.4.2).
 pub const EVENT_DISPLAY: u32 = 1 << 0;
 
 /// The queue of commands (§5.7.2).
@@ -144,9 +144,9 @@ pub const MAP_CACHE_WC: u32 = 3;
 /// 3D resource flag: the first row is the top row (§5.7.6.9).
 pub const RESOURCE_FLAG_Y_0_TOP: u32 = 1 << 0;
 
-/// Shared memory region of no use (§5.7.6.2).
+/// Shared memory region of no use (§5.7.5).
 pub const SHM_ID_UNDEFINED: u8 = 0;
-/// Shared memory region that blobs are mapped into (§5.7.6.2).
+/// Shared memory region that blobs are mapped into (§5.7.5).
 pub const SHM_ID_HOST_VISIBLE: u8 = 1;
 
 /// Bytes in memory: blue, green, red, alpha (§5.7.6.8).

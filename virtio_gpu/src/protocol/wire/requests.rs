@@ -1,6 +1,8 @@
 //! The fixed part of each request (VIRTIO 1.4 §5.7.6.8 to §5.7.6.10).
 //!
-//! `GET_DISPLAY_INFO` and `CTX_DESTROY` are a bare [`Header`].
+//! `GET_DISPLAY_INFO` and `CTX_DESTROY` are a bare [`Header`]. The
+//! specification names the 3D commands of §5.7.6.9 but lays out only some; the
+//! others are as Linux's `include/uapi/linux/virtio_gpu.h` has them.
 
 use super::{Box3, CursorPosition, Header, Rect};
 use zerocopy::little_endian::{U32, U64};
