@@ -1,2 +1,68 @@
-//! placeholder
-fn main() {}
+//! Build, test and demonstration commands of this workspace: `cargo xtask help`.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod guest;
+mod process;
+mod progress;
+mod rig;
+mod setup;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::{Error, Result};
+use setup::Purpose;
+use workspace::Workspace;
+
+/// Build, test and demonstration commands of this workspace
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Fetch or install what the other commands need
+    Setup,
+    /// Boot a Linux guest with our device and run a command in it
+    Guest(guest::GuestArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(if matches!(error, Error::Interrupted) {
+                130
+            } else {
+                1
+            })
+        }
+    }
+}
+
+fn run(action: Action) -> Result<ExitCode> {
+    process::handle_signals()?;
+    let workspace = Workspace::locate()?;
+    match action {
+        Action::Setup => {
+            setup::ensure(&workspace, Purpose::Test)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Guest(arguments) => {
+            let code = guest::run(&workspace, &arguments)?;
+            Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Still pictures on one screen or two.
+
+use std::path::Path;
+
+use kms_probe::pattern;
+
+use crate::card::{Card, Size};
+use crate::commands::stay;
+use crate::error::Result;
+
+/// Prints each connector with its state and sizes.
+pub(crate) fn list(path: &Path) -> Result<()> {
+    let card = Card::open(path)?;
+    for (head, connector) in card.connectors()?.iter().enumerate() {
+        let sizes: Vec<String> = connector
+            .modes()
+            .iter()
+            .map(|mode| format!("{}x{}", mode.size().0, mode.size().1))
+            .collect();
+        println!(
+            "{head} {connector} {:?} {}",
+            connector.state(),
+            sizes.join(" ")
+        );
+    }
+    Ok(())
+}
+
+/// Shows one pattern on the first screen.
+pub(crate) fn mode(path: &Path, size: Option<Size>, seed: u32) -> Result<()> {
+    let card = Card::open(path)?;
+    let screen = card.screen(0, size)?;
+    let (width, height) = screen.size();
+    let buffer = card.buffer(&pattern(width, height, seed))?;
+    card.show(&screen, &buffer)?;
+    stay()
+}
+
+/// Shows pattern 101 on the second screen and pattern 100 on the first.
+pub(crate) fn heads(path: &Path) -> Result<()> {
+    let card = Card::open(path)?;
+    for (head, seed) in [(1, 101), (0, 100)] {
+        let screen = card.screen(head, None)?;
+        let (width, height) = screen.size();
+        let buffer = card.buffer(&pattern(width, height, seed))?;
+        card.show(&screen, &buffer)?;
+    }
+    stay()
+}

@@ -1,0 +1,104 @@
+//! What a guest is to be booted with.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Whose virtio-gpu the guest gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DeviceKind {
+    /// This workspace's daemon.
+    Ours,
+    /// The device built into QEMU, to compare.
+    Qemu,
+}
+
+/// Where our daemon shows its scanouts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// In the front end: QEMU's window, VNC and screendumps.
+    Frontend,
+    /// As PNG files in a folder.
+    Headless(PathBuf),
+}
+
+/// Width and height of a screen in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Pixels in a row.
+    pub(crate) width: u32,
+    /// Rows.
+    pub(crate) height: u32,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text
+            .split_once('x')
+            .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        match parsed {
+            Some((width @ 1..=16384, height @ 1..=16384)) => Ok(Self { width, height }),
+            _ => Err("write WIDTHxHEIGHT, each 1 to 16384, such as 1280x800".to_owned()),
+        }
+    }
+}
+
+/// What a guest is to be booted with.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Names the logs.
+    pub(crate) label: String,
+    /// Whose device.
+    pub(crate) device: DeviceKind,
+    /// Where the daemon shows its scanouts.
+    pub(crate) display: Display,
+    /// How many scanouts the device has.
+    pub(crate) max_outputs: u32,
+    /// The first scanout's preferred size.
+    pub(crate) size: Size,
+    /// Use the host's virtualisation instead of emulation.
+    pub(crate) kvm: bool,
+    /// Open QEMU's window.
+    pub(crate) window: bool,
+    /// How long the guest may take to boot.
+    pub(crate) boot_limit: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            label: "guest".to_owned(),
+            device: DeviceKind::Ours,
+            display: Display::Frontend,
+            max_outputs: 1,
+            size: Size {
+                width: 1280,
+                height: 800,
+            },
+            kvm: false,
+            window: false,
+            boot_limit: Duration::from_secs(120),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(
+            "640x480".parse(),
+            Ok(Size {
+                width: 640,
+                height: 480
+            })
+        );
+        for bad in ["", "640", "0x480", "640x", "-1x5", "20000x1", "640x480x2"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! One booted guest: QEMU, the daemon beside it, and the talk with both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::process::{self, Process};
+use crate::rig::daemon;
+use crate::rig::exchange::{Exchange, Follower, Request};
+use crate::rig::initramfs;
+use crate::rig::options::{DeviceKind, Options};
+use crate::rig::qmp::{GPU, Qmp};
+use crate::setup::Parts;
+use crate::workspace::Workspace;
+
+const MEMORY_MIB: u32 = 2048;
+const QUIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// A booted guest. Dropping it ends QEMU, then the daemon.
+#[derive(Debug)]
+pub(crate) struct Session {
+    qmp: Qmp,
+    qemu: Process,
+    daemon: Option<Process>,
+    exchange: Exchange,
+    paths: Paths,
+    out: PathBuf,
+    boot: String,
+    boot_limit: Duration,
+}
+
+/// A command running in the guest, its output kept in a file.
+#[derive(Debug)]
+pub(crate) struct Job {
+    id: String,
+    name: String,
+}
+
+#[derive(Debug)]
+struct Paths {
+    /// Sockets and the exchange folder; short, because socket paths must be, and gone afterwards.
+    run: TempDir,
+    console: PathBuf,
+    terminal: PathBuf,
+}
+
+impl Session {
+    /// Boots a guest and waits until it takes jobs. `daemon` is the program of our device.
+    pub(crate) fn boot(
+        workspace: &Workspace,
+        parts: &Parts,
+        daemon: Option<&Path>,
+        options: &Options,
+    ) -> Result<Self> {
+        let logs = workspace.logs();
+        let log = |kind: &str| logs.join(format!("{}-{kind}.txt", options.label));
+        let run = tempfile::Builder::new()
+            .prefix("rig-")
+            .tempdir()
+            .map_err(Error::io("create a folder in", &std::env::temp_dir()))?;
+        let paths = Paths {
+            run,
+            console: log("console"),
+            terminal: log("terminal"),
+        };
+        for file in [&paths.console, &paths.terminal] {
+            // QEMU appends; an old console would pass for this guest's.
+            fs::write(file, "").map_err(Error::io("empty", file))?;
+        }
+        let run = paths.run.path();
+        let exchange = Exchange::create(
+            &run.join("exchange"),
+            &parts.kernel.modules,
+            &workspace.programs(),
+        )?;
+        let initramfs = run.join("initramfs");
+        fs::write(&initramfs, initramfs::build(parts)?).map_err(Error::io("write", &initramfs))?;
+
+        let daemon = match (options.device, daemon) {
+            (DeviceKind::Ours, Some(program)) => Some(daemon::start(
+                program,
+                &run.join("gpu"),
+                &options.display,
+                &log("daemon"),
+            )?),
+            _ => None,
+        };
+        let command = qemu_command(parts, &paths, &workspace.out(), options);
+        let mut qemu = Process::spawn("QEMU", command, &log("qemu"))?;
+        let qmp = Qmp::connect(&run.join("qmp"), || qemu.check_running())
+            .map_err(|error| error.with_logs(|| qemu.log_tail()))?;
+        let mut session = Self {
+            qmp,
+            qemu,
+            daemon,
+            exchange,
+            paths,
+            out: workspace.out(),
+            boot: String::new(),
+            boot_limit: options.boot_limit,
+        };
+        session.wait_for_boot()?;
+        Ok(session)
+    }
+
+    /// Waits until a boot other than the last known one takes jobs.
+    fn wait_for_boot(&mut self) -> Result<()> {
+        let boot = self.wait_until("the guest's start", self.boot_limit, |session| {
+            Ok(session
+                .exchange
+                .boot_id()
+                .filter(|boot| *boot != session.boot))
+        })?;
+        self.boot = boot;
+        Ok(())
+    }
+
+    /// Reboots the guest from inside; QEMU and the daemon stay.
+    pub(crate) fn reboot(&mut self) -> Result<()> {
+        self.start(&["reboot", "-f"])?;
+        self.wait_for_boot()
+    }
+
+    /// Starts a command in the guest.
+    pub(crate) fn start(&mut self, words: &[&str]) -> Result<Job> {
+        let owned: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let id = self.exchange.submit(&owned, Path::new("/"), false)?;
+        Ok(Job {
+            id,
+            name: words.join(" "),
+        })
+    }
+
+    /// Waits until a job has printed `text`; fails when it ends before.
+    pub(crate) fn wait_for_output(
+        &mut self,
+        job: &Job,
+        text: &str,
+        limit: Duration,
+    ) -> Result<String> {
+        let what = format!("`{}` printing {text:?}", job.name);
+        self.wait_until(&what, limit, |session| {
+            // Read before the output, so that nothing printed at the end is missed.
+            let status = session.exchange.status(&job.id);
+            let output = session.exchange.output(&job.id);
+            match status {
+                _ if output.contains(text) => Ok(Some(output)),
+                Some(code) => Err(Error::Protocol {
+                    peer: "guest",
+                    message: format!("`{}` ended with {code}: {}", job.name, output.trim()),
+                }),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Waits until a job has ended; returns its exit code and output.
+    pub(crate) fn wait_for_end(&mut self, job: &Job, limit: Duration) -> Result<(i32, String)> {
+        let what = format!("the end of `{}`", job.name);
+        self.wait_until(&what, limit, |session| {
+            Ok(session
+                .exchange
+                .status(&job.id)
+                .map(|code| (code, session.exchange.output(&job.id))))
+        })
+    }
+
+    /// Runs a command in the guest that must succeed and returns its output.
+    pub(crate) fn run(&mut self, words: &[&str], limit: Duration) -> Result<String> {
+        let job = self.start(words)?;
+        match self.wait_for_end(&job, limit)? {
+            (0, output) => Ok(output),
+            (code, output) => Err(Error::Protocol {
+                peer: "guest",
+                message: format!("`{}` ended with {code}: {}", job.name, output.trim()),
+            }),
+        }
+    }
+
+    /// Ends a job and waits until it has gone.
+    pub(crate) fn stop(&mut self, job: &Job) -> Result<()> {
+        if self.exchange.status(&job.id).is_some() {
+            return Ok(());
+        }
+        if let Some(pid) = self.exchange.pid(&job.id) {
+            let killer = self.start(&["kill", "-TERM", &pid.to_string()])?;
+            self.wait_for_end(&killer, Duration::from_secs(20))?;
+        }
+        self.wait_for_end(job, Duration::from_secs(20))?;
+        Ok(())
+    }
+
+    /// Runs the user's command on the guest's terminal, `show`ing its output as it comes.
+    pub(crate) fn run_on_terminal(
+        &mut self,
+        words: &[String],
+        directory: &Path,
+        limit: Duration,
+        mut show: impl FnMut(&[u8]),
+    ) -> Result<i32> {
+        let mut terminal = Follower::new(&self.paths.terminal);
+        let mut splitter = Splitter::default();
+        self.exchange.submit(words, directory, true)?;
+        let what = format!("the end of `{}`", words.join(" "));
+        self.wait_until(&what, limit, |_| {
+            let code = splitter.feed(&terminal.read()?);
+            show(&splitter.take());
+            Ok(code)
+        })
+    }
+
+    /// Saves what the front end shows of one scanout.
+    pub(crate) fn screendump(&mut self, head: u32, file: &Path) -> Result<()> {
+        self.qmp.screendump(head, file)
+    }
+
+    /// The socket of the VNC server that shows one scanout.
+    pub(crate) fn vnc_socket(&self, head: u32) -> PathBuf {
+        self.paths.run.path().join(format!("vnc{head}"))
+    }
+
+    /// Whether QEMU and the daemon are still there.
+    pub(crate) fn check_running(&mut self) -> Result<()> {
+        self.qemu.check_running()?;
+        match &mut self.daemon {
+            Some(daemon) => daemon.check_running(),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the user closes QEMU's window or a signal comes.
+    pub(crate) fn wait_for_window(&mut self) -> Result<()> {
+        process::wait_until("the window's end", Duration::MAX, || {
+            self.serve_requests()?;
+            self.qemu.try_wait().map(|status| status.map(|_| ()))
+        })
+    }
+
+    /// Ends QEMU, then the daemon, both the way they like it.
+    pub(crate) fn quit(mut self) -> Result<()> {
+        // The answer may be lost when QEMU is quick to go; its end is what counts.
+        let _ = self.qmp.execute("quit", json!({}));
+        self.qemu.wait(QUIT_LIMIT)?;
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.stop();
+        }
+        Ok(())
+    }
+
+    /// The ends of all logs, for a failure's report.
+    pub(crate) fn logs(&self) -> String {
+        let mut text = format!(
+            "  end of the guest's console:\n{}  end of QEMU's output:\n{}",
+            process::tail(&self.paths.console, 20),
+            self.qemu.log_tail()
+        );
+        if let Some(daemon) = &self.daemon {
+            text.push_str("  end of the daemon's log:\n");
+            text.push_str(&daemon.log_tail());
+        }
+        text
+    }
+
+    /// Waits while the guest's requests are served and all programs stay alive.
+    pub(crate) fn wait_until<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut ready: impl FnMut(&mut Self) -> Result<Option<T>>,
+    ) -> Result<T> {
+        process::wait_until(what, limit, || {
+            self.serve_requests()?;
+            if let Some(value) = ready(self)? {
+                return Ok(Some(value));
+            }
+            self.check_running()?;
+            Ok(None)
+        })
+        .map_err(|error| error.with_logs(|| self.logs()))
+    }
+
+    fn serve_requests(&mut self) -> Result<()> {
+        while let Some((id, request)) = self.exchange.next_request() {
+            let answer = match request {
+                Ok(Request::Screenshot { name, head }) => {
+                    let file = self.out.join(format!("{name}.png"));
+                    match self.qmp.screendump(head, &file) {
+                        Ok(()) => format!("ok {}", file.display()),
+                        Err(error) => error.to_string().replace('\n', " "),
+                    }
+                }
+                Err(complaint) => complaint,
+            };
+            self.exchange.answer(&id, &answer)?;
+        }
+        Ok(())
+    }
+}
+
+fn qemu_command(parts: &Parts, paths: &Paths, out: &Path, options: &Options) -> Command {
+    let run = paths.run.path();
+    let mut command = parts.qemu.command();
+    let mut add = |option: &str, value: String| {
+        command.arg(option).arg(value);
+    };
+    add("-machine", "q35,memory-backend=memory".to_owned());
+    if options.kvm {
+        add("-accel", "kvm".to_owned());
+        add("-cpu", "host".to_owned());
+    } else {
+        add("-accel", "tcg,thread=multi".to_owned());
+        // As an AMD family 6 processor, which is what "max" says, LLVM takes it for a 32-bit one.
+        add(
+            "-cpu",
+            "max,vendor=GenuineIntel,family=6,model=60,stepping=3".to_owned(),
+        );
+    }
+    add("-smp", "2".to_owned());
+    add("-m", format!("{MEMORY_MIB}M"));
+    add(
+        "-object",
+        format!("memory-backend-memfd,id=memory,size={MEMORY_MIB}M,share=on"),
+    );
+    add("-kernel", parts.kernel.image.display().to_string());
+    add("-initrd", run.join("initramfs").display().to_string());
+    add(
+        "-append",
+        "console=ttyS0 quiet loglevel=4 panic=0".to_owned(),
+    );
+    add(
+        "-chardev",
+        format!("file,id=console,path={}", escape(&paths.console)),
+    );
+    add("-serial", "chardev:console".to_owned());
+    add("-device", "virtio-serial-pci".to_owned());
+    add(
+        "-chardev",
+        format!("file,id=terminal,path={}", escape(&paths.terminal)),
+    );
+    add("-device", "virtconsole,chardev=terminal".to_owned());
+    add(
+        "-qmp",
+        format!("unix:{},server=on,wait=off", escape(&run.join("qmp"))),
+    );
+    let share = |path: &Path, tag: &str, rest: &str| {
+        format!(
+            "local,path={},mount_tag={tag},security_model=none,multidevs=remap{rest}",
+            escape(path)
+        )
+    };
+    add("-virtfs", share(Path::new("/"), "host", ",readonly=on"));
+    add("-virtfs", share(&run.join("exchange"), "rig", ""));
+    add("-virtfs", share(out, "out", ""));
+    let screen = format!(
+        "id={GPU},max_outputs={},xres={},yres={}",
+        options.max_outputs, options.size.width, options.size.height
+    );
+    match options.device {
+        DeviceKind::Ours => {
+            add(
+                "-chardev",
+                format!("socket,id=gpu,path={}", escape(&run.join("gpu"))),
+            );
+            add(
+                "-device",
+                format!("vhost-user-gpu-pci,chardev=gpu,{screen}"),
+            );
+        }
+        DeviceKind::Qemu => add("-device", format!("virtio-gpu-pci,{screen}")),
+    }
+    if !options.window {
+        for head in 0..options.max_outputs {
+            add(
+                "-display",
+                format!(
+                    "vnc=unix:{},display={GPU},head={head}",
+                    escape(&run.join(format!("vnc{head}")))
+                ),
+            );
+        }
+    } else {
+        add("-device", "virtio-tablet-pci".to_owned());
+        add("-device", "virtio-keyboard-pci".to_owned());
+    }
+    command.args(["-nodefaults", "-vga", "none"]);
+    command
+}
+
+/// QEMU takes a comma in a value as the value's end unless it is doubled.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+/// Separates the end mark that the guest prints after a command from the command's own output.
+#[derive(Debug, Default)]
+struct Splitter {
+    pending: Vec<u8>,
+    ready: Vec<u8>,
+}
+
+const MARK: &[u8] = b"\x1erig-exit ";
+
+impl Splitter {
+    /// Takes more output; returns the exit code once the whole mark has come.
+    fn feed(&mut self, bytes: &[u8]) -> Option<i32> {
+        self.pending.extend_from_slice(bytes);
+        let Some(start) = self.pending.iter().position(|byte| *byte == 0x1e) else {
+            self.ready.append(&mut self.pending);
+            return None;
+        };
+        let mark = self.pending.split_off(start);
+        self.ready.append(&mut self.pending);
+        let text = mark.strip_prefix(MARK);
+        let code = text
+            .and_then(|text| text.split(|byte| *byte == b'\n').next())
+            .filter(|_| mark.contains(&b'\n'))
+            .and_then(|digits| std::str::from_utf8(digits).ok()?.trim().parse().ok());
+        if code.is_none() && !MARK.starts_with(mark.get(..MARK.len()).unwrap_or(&mark)) {
+            // The command itself printed the first byte of a mark.
+            self.ready.extend_from_slice(&mark);
+        } else {
+            self.pending = mark;
+        }
+        code
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_found_in_pieces() {
+        let mut splitter = Splitter::default();
+        assert_eq!(splitter.feed(b"out\x1erig-"), None);
+        assert_eq!(splitter.feed(b"exit 4"), None);
+        assert_eq!(splitter.take(), b"out");
+        assert_eq!(splitter.feed(b"2\n"), Some(42));
+        assert!(splitter.take().is_empty());
+    }
+
+    #[test]
+    fn other_uses_of_the_byte_pass_through() {
+        let mut splitter = Splitter::default();
+        assert_eq!(splitter.feed(b"a\x1eb"), None);
+        assert_eq!(splitter.take(), b"a\x1eb");
+    }
+
+    #[test]
+    fn commas_in_paths_are_doubled() {
+        assert_eq!(escape(Path::new("/a,b")), "/a,,b");
+    }
+}

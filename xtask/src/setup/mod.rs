@@ -1,0 +1,138 @@
+//! Finds, and fetches where it can, all that booting a guest needs.
+
+mod apt;
+mod kernel;
+mod packages;
+mod qemu;
+mod sources;
+mod system;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::process;
+use crate::progress::Stage;
+use crate::workspace::Workspace;
+
+use apt::Apt;
+pub(crate) use kernel::Kernel;
+pub(crate) use qemu::Qemu;
+use system::{Family, System};
+
+/// What a command is going to do with the parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Boot a guest.
+    Boot,
+    /// Boot a guest with QEMU's window open.
+    Window,
+    /// Run every test.
+    Test,
+}
+
+/// All that is needed to boot a guest.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The emulator.
+    pub(crate) qemu: Qemu,
+    /// The guest's kernel and its modules.
+    pub(crate) kernel: Kernel,
+    /// A busybox that needs no shared library.
+    pub(crate) busybox: PathBuf,
+}
+
+/// Returns the parts, fetching what is missing; says nothing when nothing is.
+pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<Parts> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(Error::Missing {
+            what: "the guest rig needs an x86-64 host: the guest runs the host's own programs"
+                .to_owned(),
+            hint: "run it on an x86-64 machine; `cargo test` works everywhere".to_owned(),
+        });
+    }
+    let rig = workspace.rig();
+    let lock_path = rig.join("setup.lock");
+    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+    // Two sessions in one build folder must not unpack into each other.
+    lock.lock().map_err(Error::io("lock", &lock_path))?;
+
+    let system = System::detect();
+    packages::ensure(workspace, &system, purpose)?;
+    let mut apt = None;
+    let qemu = match qemu::find(&rig, purpose) {
+        Some(qemu) => qemu,
+        None => qemu::fetch(private_apt(&mut apt, workspace, &system)?, &rig, purpose)?,
+    };
+    let busybox = match find_busybox(&rig) {
+        Some(busybox) => busybox,
+        None => fetch_busybox(private_apt(&mut apt, workspace, &system)?, &rig)?,
+    };
+    let kernel = match kernel::find(&rig, &system) {
+        Some(kernel) => kernel,
+        None => kernel::fetch(private_apt(&mut apt, workspace, &system)?, &rig, &busybox)?,
+    };
+    Ok(Parts {
+        qemu,
+        kernel,
+        busybox,
+    })
+}
+
+/// Opens the private apt at the first need, so that a complete rig touches no network.
+fn private_apt<'a>(
+    apt: &'a mut Option<Apt>,
+    workspace: &Workspace,
+    system: &System,
+) -> Result<&'a Apt> {
+    if apt.is_none() {
+        if system.family != Family::Debian {
+            return Err(system.missing_rig_parts());
+        }
+        let stage = Stage::start("read Debian's package lists", Duration::from_secs(5));
+        *apt = Some(Apt::open(workspace, system)?);
+        stage.done();
+    }
+    apt.as_ref().ok_or_else(|| system.missing_rig_parts())
+}
+
+fn find_busybox(rig: &Path) -> Option<PathBuf> {
+    let unpacked = rig.join("busybox/bin/busybox");
+    if unpacked.is_file() {
+        return Some(unpacked);
+    }
+    process::find_program("busybox").filter(|file| is_static(file))
+}
+
+fn fetch_busybox(apt: &Apt, rig: &Path) -> Result<PathBuf> {
+    let folder = rig.join("busybox");
+    apt.unpack(
+        "busybox for the guest",
+        &["busybox-static".to_owned()],
+        &folder,
+    )?;
+    for place in ["bin/busybox", "usr/bin/busybox"] {
+        let file = folder.join(place);
+        if file.is_file() {
+            return Ok(file);
+        }
+    }
+    Err(Error::Missing {
+        what: "Debian's busybox-static holds no busybox".to_owned(),
+        hint: format!("look into {}", folder.display()),
+    })
+}
+
+/// Whether an ELF program names no loader: only such a one runs in an empty file system.
+fn is_static(file: &Path) -> bool {
+    let Ok(bytes) = fs::read(file) else {
+        return false;
+    };
+    let loader = b"/ld-linux";
+    !bytes
+        .get(..4096)
+        .unwrap_or(&bytes)
+        .windows(loader.len())
+        .any(|window| window == loader)
+}

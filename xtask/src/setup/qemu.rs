@@ -1,0 +1,118 @@
+//! A QEMU that can do vhost-user-gpu without KVM: 8.0 or newer.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::{Error, Result};
+use crate::process;
+use crate::setup::Purpose;
+use crate::setup::apt::Apt;
+
+const PROGRAM: &str = "qemu-system-x86_64";
+const OLDEST: u32 = 8;
+
+/// An emulator and what it needs to run from where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Qemu {
+    program: PathBuf,
+    /// The folder it was unpacked into; none for an installed one.
+    unpacked: Option<PathBuf>,
+}
+
+impl Qemu {
+    /// A command that starts it, its own libraries, modules and firmware in place.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = process::tied_command(&self.program);
+        if let Some(root) = &self.unpacked {
+            let libraries = [
+                root.join("usr/lib/x86_64-linux-gnu"),
+                root.join("lib/x86_64-linux-gnu"),
+            ];
+            if let Ok(path) = std::env::join_paths(&libraries) {
+                command.env("LD_LIBRARY_PATH", path);
+            }
+            command.env(
+                "QEMU_MODULE_DIR",
+                root.join("usr/lib/x86_64-linux-gnu/qemu"),
+            );
+            for folder in ["usr/share/qemu", "usr/share/seabios"] {
+                command.arg("-L").arg(root.join(folder));
+            }
+            // Firmware that was installed before is not unpacked again.
+            command.args(["-L", "/usr/share/qemu", "-L", "/usr/share/seabios"]);
+        }
+        command
+    }
+}
+
+/// Finds a usable QEMU, unpacked or installed.
+pub(crate) fn find(rig: &Path, purpose: Purpose) -> Option<Qemu> {
+    let unpacked = unpacked(rig, purpose);
+    if unpacked.program.is_file() {
+        return Some(unpacked);
+    }
+    let program = process::find_program(PROGRAM)?;
+    let version = process::capture(Command::new(&program).arg("--version")).ok()?;
+    if major(&version)? < OLDEST {
+        return None;
+    }
+    let devices = process::capture(Command::new(&program).args(["-device", "help"])).ok()?;
+    devices.contains("\"vhost-user-gpu-pci\"").then_some(Qemu {
+        program,
+        unpacked: None,
+    })
+}
+
+/// Unpacks Debian's QEMU, with its window when one is to be opened.
+pub(crate) fn fetch(apt: &Apt, rig: &Path, purpose: Purpose) -> Result<Qemu> {
+    let mut packages = vec!["qemu-system-x86"];
+    if purpose == Purpose::Window {
+        packages.push("qemu-system-gui");
+    }
+    let qemu = unpacked(rig, purpose);
+    let closure = apt.closure(&packages)?;
+    apt.unpack("QEMU", &closure, &folder(rig, purpose))?;
+    if qemu.program.is_file() {
+        Ok(qemu)
+    } else {
+        Err(Error::Missing {
+            what: format!("the archive's packages hold no {PROGRAM}"),
+            hint: "install QEMU 8.0 or newer".to_owned(),
+        })
+    }
+}
+
+fn folder(rig: &Path, purpose: Purpose) -> PathBuf {
+    rig.join(match purpose {
+        Purpose::Window => "qemu-window",
+        Purpose::Boot | Purpose::Test => "qemu",
+    })
+}
+
+fn unpacked(rig: &Path, purpose: Purpose) -> Qemu {
+    let folder = folder(rig, purpose);
+    Qemu {
+        program: folder.join("usr/bin").join(PROGRAM),
+        unpacked: Some(folder),
+    }
+}
+
+/// The first number of `QEMU emulator version 10.0.2 (Debian …)`.
+fn major(version: &str) -> Option<u32> {
+    let (_, rest) = version.split_once("version ")?;
+    rest.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_lines() {
+        assert_eq!(
+            major("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\nCopyright"),
+            Some(10)
+        );
+        assert_eq!(major("nonsense"), None);
+    }
+}
