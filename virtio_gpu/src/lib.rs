@@ -1,1 +1,21 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod device;
+pub mod edid;
+mod error;
+pub mod fence;
+mod limits;
+pub mod protocol;
+pub mod queue;
+pub mod resource;
+pub mod scanout;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod throttle;
+
+pub use device::{Device, DeviceConfig, QueueIndex, StoppedQueue, Turn};
+pub use error::{CommandError, DeviceError};
+pub use limits::Limits;
+pub use queue::QueueSetup;

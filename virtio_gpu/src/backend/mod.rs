@@ -1,0 +1,298 @@
+//! The state tracker: what the guest's commands mean.
+//!
+//! It knows resources, scanouts and cursors and drives a display; it knows
+//! nothing of rings, fences or transports. One file per family of commands.
+
+mod capset;
+mod cursor;
+mod output;
+mod resource;
+mod scanout;
+
+use std::error::Error;
+use std::time::Instant;
+
+use gpu_buffer::{Allocator, AnonymousAllocator};
+use gpu_display::{Display, Event, Query};
+use gpu_renderer::Capsets;
+use vm_memory::GuestMemoryMmap;
+
+use crate::error::{CommandError, chain_of};
+use crate::fence::Ticket;
+use crate::limits::Limits;
+use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, ScanoutId, Success};
+use crate::resource::ResourceTable;
+use crate::scanout::{Pace, Scanout};
+use crate::throttle::Throttle;
+
+/// What came of a command.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an outcome is looked at once and never stored"
+)]
+pub enum Outcome {
+    /// It is done, or refused.
+    Done(Result<Success, CommandError>),
+    /// It goes on; [`Backend::take_finished`] hands its end over.
+    Pending(Ticket),
+}
+
+/// A pending command that has ended.
+pub type Finished = (Ticket, Result<Success, CommandError>);
+
+/// What the display told, as far as the device around has to act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DisplayNews {
+    /// The outputs are others now: the guest should ask again
+    /// (`VIRTIO_GPU_EVENT_DISPLAY`).
+    pub outputs_changed: bool,
+    /// The user wants the window closed.
+    pub close_requested: bool,
+}
+
+/// A question of the guest that waits for the display's answer.
+#[derive(Debug)]
+struct PendingQuery {
+    query: Query,
+    ticket: Ticket,
+}
+
+/// The state tracker of one device.
+#[derive(Debug)]
+pub struct Backend<D> {
+    display: D,
+    allocator: Box<dyn Allocator + Send>,
+    capsets: Capsets,
+    limits: Limits,
+    resources: ResourceTable,
+    scanouts: Vec<Scanout>,
+    queries: Vec<PendingQuery>,
+    finished: Vec<Finished>,
+    last_ticket: u64,
+    throttle: Throttle,
+}
+
+impl<D: Display> Backend<D> {
+    /// A tracker for `scanouts` outputs of `display`.
+    pub fn new(display: D, capsets: Capsets, scanouts: u32, limits: Limits) -> Self {
+        Self {
+            display,
+            allocator: Box::new(AnonymousAllocator),
+            capsets,
+            limits,
+            resources: ResourceTable::default(),
+            scanouts: (0..scanouts).map(|_| Scanout::default()).collect(),
+            queries: Vec::new(),
+            finished: Vec::new(),
+            last_ticket: 0,
+            throttle: Throttle::default(),
+        }
+    }
+
+    /// The display that shows the scanouts.
+    pub fn display(&self) -> &D {
+        &self.display
+    }
+
+    /// The display that shows the scanouts.
+    pub fn display_mut(&mut self) -> &mut D {
+        &mut self.display
+    }
+
+    /// The caps in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The capability sets offered.
+    pub fn capsets(&self) -> &Capsets {
+        &self.capsets
+    }
+
+    /// All resources, for statistics and tests.
+    pub fn resources(&self) -> &ResourceTable {
+        &self.resources
+    }
+
+    /// All scanouts, in the order of their ids, for statistics and tests.
+    pub fn scanouts(&self) -> &[Scanout] {
+        &self.scanouts
+    }
+
+    /// Carries a command out, or begins to.
+    ///
+    /// `queue` is where it came from, `features` what was negotiated, `memory`
+    /// the guest's memory now. What changed on screen is presented by
+    /// [`Backend::present`], so that one frame serves a batch of commands.
+    pub fn execute(
+        &mut self,
+        queue: QueueKind,
+        features: Features,
+        request: &Request<'_>,
+        memory: &GuestMemoryMmap,
+    ) -> Outcome {
+        let command = &request.command;
+        if command.queue() != queue {
+            return Outcome::Done(Err(CommandError::Unavailable(command.name())));
+        }
+        if let Some(needed) = command.required_feature()
+            && !features.contains(needed)
+        {
+            let name = command.name();
+            return Outcome::Done(Err(if needed == Features::RESOURCE_BLOB {
+                CommandError::BlobUnavailable(name)
+            } else {
+                CommandError::Unavailable(name)
+            }));
+        }
+        let done = match command {
+            Command::GetDisplayInfo => return self.get_display_info(),
+            Command::GetEdid { scanout } => return self.get_edid(*scanout),
+            Command::ResourceCreate2d(create) => self.create_2d(create),
+            Command::ResourceUnref { resource } => self.unref(*resource),
+            Command::ResourceAttachBacking { resource, entries } => {
+                self.attach_backing(*resource, entries, memory)
+            }
+            Command::ResourceDetachBacking { resource } => self.detach_backing(*resource),
+            Command::TransferToHost2d {
+                rect,
+                offset,
+                resource,
+            } => self.transfer_to_host_2d(*resource, *rect, *offset),
+            Command::SetScanout {
+                rect,
+                scanout,
+                resource,
+            } => self.set_scanout(*scanout, *resource, *rect),
+            Command::ResourceFlush { rect, resource } => self.flush(*resource, *rect),
+            Command::UpdateCursor(update) => self.update_cursor(update),
+            Command::MoveCursor { position } => self.move_cursor(position),
+            Command::GetCapsetInfo { index } => self.get_capset_info(*index),
+            Command::GetCapset { id, version } => self.get_capset(*id, *version),
+            other => Err(CommandError::Unavailable(other.name())),
+        };
+        Outcome::Done(done)
+    }
+
+    /// Lets the display work and takes its news in. Never waits.
+    pub fn dispatch_display(&mut self, now: Instant) -> DisplayNews {
+        if let Err(error) = self.display.dispatch(now)
+            && self.throttle.allows("dispatch", now)
+        {
+            log::warn!("display: {}", chain_of(&error));
+        }
+        let mut news = DisplayNews::default();
+        while let Some(event) = self.display.next_event() {
+            match event {
+                Event::Ready { surface } => {
+                    for scanout in &mut self.scanouts {
+                        if scanout.surface == Some(surface) {
+                            scanout.pace = Pace::Free;
+                        }
+                        if scanout.cursor.surface == Some(surface) {
+                            scanout.cursor.pace = Pace::Free;
+                        }
+                    }
+                }
+                Event::Redraw { surface } => self.redraw(surface),
+                Event::Answered(query) => self.finish_query(query),
+                Event::OutputsChanged => news.outputs_changed = true,
+                Event::CloseRequested { .. } => news.close_requested = true,
+            }
+        }
+        news
+    }
+
+    /// Presents everything that changed since it was last presented, where
+    /// the display can take it.
+    pub fn present(&mut self) {
+        for index in 0..self.scanouts.len() {
+            self.present_scanout(index);
+            self.present_cursor(index);
+        }
+    }
+
+    /// Commands that ended since the last call.
+    pub fn take_finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.finished)
+    }
+
+    /// Gives up the pending command of a ticket: its end is not reported.
+    pub fn forget(&mut self, ticket: Ticket) {
+        self.queries.retain(|pending| pending.ticket != ticket);
+        self.finished.retain(|(finished, _)| *finished != ticket);
+    }
+
+    /// Checks every backing against the guest's memory as it is now; what
+    /// refers to memory that has gone is detached, so that no byte of it is
+    /// ever read again.
+    pub fn memory_changed(&mut self, memory: &GuestMemoryMmap) {
+        let dropped = self
+            .resources
+            .retain_backing(|backing| backing.still_mapped(memory));
+        if dropped > 0 {
+            log::warn!("{dropped} resources lost their backing to a change of guest memory");
+        }
+    }
+
+    /// Back to the state after [`Backend::new`]: no resource, no surface, no
+    /// pending command. The display stays.
+    pub fn reset(&mut self) {
+        for index in 0..self.scanouts.len() {
+            self.disable(index);
+        }
+        for scanout in &mut self.scanouts {
+            *scanout = Scanout::default();
+        }
+        self.resources = ResourceTable::default();
+        self.queries.clear();
+        self.finished.clear();
+    }
+
+    /// The place of a scanout in the table.
+    fn scanout_index(&self, scanout: ScanoutId) -> Result<usize, CommandError> {
+        usize::try_from(scanout.0)
+            .ok()
+            .filter(|index| *index < self.scanouts.len())
+            .ok_or_else(|| CommandError::UnknownScanout(scanout, self.scanout_count()))
+    }
+
+    fn scanout_count(&self) -> u32 {
+        u32::try_from(self.scanouts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The id of a place in the table.
+    fn scanout_id(index: usize) -> ScanoutId {
+        ScanoutId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        Ticket(self.last_ticket)
+    }
+
+    /// Forgets that a resource is in use by a scanout.
+    fn unlink(&mut self, resource: ResourceId, scanout: ScanoutId, usage: Use) {
+        if let Ok(resource) = self.resources.get(resource) {
+            match usage {
+                Use::Scanout => resource.scanouts.remove(scanout),
+                Use::Cursor => resource.cursors.remove(scanout),
+            }
+        }
+    }
+}
+
+/// Logs a refusal of the display, once a second of each kind.
+fn refused(throttle: &mut Throttle, what: &'static str, index: usize, error: &dyn Error) {
+    if throttle.allows(what, Instant::now()) {
+        log::warn!("scanout {index}: {what}: {}", chain_of(error));
+    }
+}
+
+/// What a scanout uses a resource for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Scanout,
+    Cursor,
+}

@@ -1,0 +1,167 @@
+//! Errors of the crate.
+
+use gpu_display::DisplayError;
+
+use crate::protocol::{ContextId, ErrorCode, ResourceId, ScanoutId};
+use crate::queue::QueueSetup;
+
+/// Why the device cannot be made or set up: a mistake of the embedding
+/// program or of its transport, never of the guest's commands.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The number of scanouts is not between 1 and 16.
+    #[error("{0} scanouts asked for, 1 to 16 can be had")]
+    ScanoutCount(u32),
+    /// A feature was acknowledged that the device does not offer.
+    #[error("features {acknowledged:#x} acknowledged, only {offered:#x} are offered")]
+    UnofferedFeatures {
+        /// The bits the driver set.
+        acknowledged: u64,
+        /// The bits the device offers.
+        offered: u64,
+    },
+    /// A queue is started before the device was given guest memory.
+    #[error("a queue is started before there is guest memory")]
+    NoMemory,
+    /// A ring breaks the rules of VIRTIO 1.4 §2.7.
+    #[error("queue refused, {reason}: {setup:?}")]
+    InvalidQueue {
+        /// What was asked for.
+        setup: QueueSetup,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+}
+
+/// Why a command of the guest fails. The guest is told [`CommandError::code`],
+/// the log the rest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A command that the device does not know or that the negotiated
+    /// features do not contain.
+    #[error("{0} is not available")]
+    Unavailable(&'static str),
+    /// A blob command without `VIRTIO_GPU_F_RESOURCE_BLOB`.
+    #[error("{0} needs blob resources, which were not negotiated")]
+    BlobUnavailable(&'static str),
+    /// No resource has this id.
+    #[error("there is no resource {0}")]
+    UnknownResource(ResourceId),
+    /// The id for a new resource is 0 or taken.
+    #[error("resource id {0} is 0 or in use")]
+    ResourceIdTaken(ResourceId),
+    /// No context has this id.
+    #[error("there is no context {0}")]
+    UnknownContext(ContextId),
+    /// The scanout does not exist.
+    #[error("scanout {0} is beyond the {1} there are")]
+    UnknownScanout(ScanoutId, u32),
+    /// A number of the format table that the device does not show.
+    #[error("pixel format {0} is unknown")]
+    UnknownFormat(u32),
+    /// Width or height is zero or beyond [`Limits::side`](crate::Limits::side).
+    #[error("a size of {width}x{height} pixels is impossible")]
+    ImpossibleSize {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// A rectangle that leaves what it refers to.
+    #[error("the rectangle {rect:?} leaves {width}x{height} pixels")]
+    RectangleOutside {
+        /// The guest's rectangle.
+        rect: gpu_buffer::Rect,
+        /// Width it has to stay in.
+        width: u32,
+        /// Height it has to stay in.
+        height: u32,
+    },
+    /// EDID of a scanout that does not exist.
+    #[error("scanout {0} has no EDID")]
+    NoEdid(ScanoutId),
+    /// A capability set that the device does not have.
+    #[error("there is no capability set {0}")]
+    NoCapset(u32),
+    /// [`Limits`](crate::Limits) grants no more of something.
+    #[error("the limit of {limit} {what} is reached")]
+    LimitReached {
+        /// What there is too much of.
+        what: &'static str,
+        /// The cap.
+        limit: u64,
+    },
+    /// More backing entries than [`Limits`](crate::Limits) grants.
+    #[error("{0} backing entries are too many")]
+    TooManyEntries(usize),
+    /// The resource has backing already.
+    #[error("resource {0} has backing already")]
+    BackingAttached(ResourceId),
+    /// The resource has no backing.
+    #[error("resource {0} has no backing")]
+    NoBacking(ResourceId),
+    /// Pixel storage or a copy failed.
+    #[error("pixels of resource {0}")]
+    Buffer(ResourceId, #[source] gpu_buffer::Error),
+    /// The backing named by the guest is not its memory.
+    #[error("backing of resource {0}")]
+    Backing(ResourceId, #[source] gpu_buffer::Error),
+    /// The backing is shorter than the rectangle to be copied.
+    #[error("transfer to resource {0}")]
+    Transfer(ResourceId, #[source] gpu_buffer::Error),
+    /// The display refused.
+    #[error("display of scanout {0}")]
+    Display(ScanoutId, #[source] DisplayError),
+    /// The queue was stopped before the command was done.
+    #[error("the queue was stopped")]
+    Stopped,
+}
+
+impl CommandError {
+    /// What the guest is told. The specification leaves the choice of code to
+    /// the device; these follow QEMU's, which guests have been written for.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unavailable(_)
+            | Self::TooManyEntries(_)
+            | Self::BackingAttached(_)
+            | Self::NoBacking(_)
+            | Self::Backing(..)
+            | Self::Display(..)
+            | Self::Stopped => ErrorCode::Unspec,
+            Self::UnknownResource(_) | Self::ResourceIdTaken(_) => ErrorCode::InvalidResourceId,
+            Self::UnknownContext(_) => ErrorCode::InvalidContextId,
+            Self::UnknownScanout(..) => ErrorCode::InvalidScanoutId,
+            Self::BlobUnavailable(_)
+            | Self::UnknownFormat(_)
+            | Self::ImpossibleSize { .. }
+            | Self::RectangleOutside { .. }
+            | Self::NoEdid(_)
+            | Self::NoCapset(_)
+            | Self::Transfer(..) => ErrorCode::InvalidParameter,
+            Self::LimitReached { .. } | Self::Buffer(..) => ErrorCode::OutOfMemory,
+        }
+    }
+}
+
+/// The cap that a [`CommandError::LimitReached`] names, for a count.
+pub(crate) fn limit_reached(what: &'static str, limit: usize) -> CommandError {
+    CommandError::LimitReached {
+        what,
+        limit: u64::try_from(limit).unwrap_or(u64::MAX),
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}

@@ -1,0 +1,49 @@
+//! Every cap on what one guest can make the host hold, with its reason.
+//!
+//! Beyond a cap the guest gets an error and everything else goes on.
+
+/// Caps on one device. [`Limits::default`] is what the daemon runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Host bytes of all pixel storage together, charged when a resource is
+    /// created. 256 MiB is what QEMU's own device grants (`max_hostmem`).
+    pub host_bytes: u64,
+    /// Live resources. Bounds the table; a desktop uses some hundreds.
+    pub resources: usize,
+    /// Width and height of a resource in pixels. Every monitor and every GL
+    /// implementation ends there; it also keeps a row below 64 KiB.
+    pub side: u32,
+    /// Entries of one resource's backing, as in QEMU.
+    pub backing_entries: usize,
+    /// Entries of all backings together: 1 Mi of them cost about 32 MiB.
+    pub total_backing_entries: usize,
+    /// Width and height of a cursor image in pixels. The specification says
+    /// 64; real hardware planes end at 256.
+    pub cursor_side: u32,
+    /// Bytes of one request that are copied out of guest memory. The longest
+    /// 2D request is an ATTACH_BACKING with `backing_entries` entries; what
+    /// lies beyond is never read.
+    pub request_bytes: usize,
+    /// Commands handled before the event loop gets its turn again.
+    pub turn_commands: u32,
+    /// Microseconds after which a turn ends even with commands left, so that
+    /// the other queue and the display are never held up longer.
+    pub turn_micros: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            host_bytes: 256 << 20,
+            resources: 16_384,
+            side: 16_384,
+            backing_entries: 16_384,
+            total_backing_entries: 1 << 20,
+            cursor_side: 256,
+            request_bytes: 32 + 16 * 16_384,
+            turn_commands: 64,
+            turn_micros: 2_000,
+        }
+    }
+}

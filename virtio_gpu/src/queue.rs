@@ -1,0 +1,305 @@
+//! A virtqueue of the device: descriptor chains in, answers out.
+//!
+//! The framing of a request is free (VIRTIO 1.4 §2.7.4.1): bytes may come in
+//! any number of descriptors. A request is copied out of guest memory once,
+//! each descriptor is read once, and from then on only the copy is looked at.
+//! A popped chain is a [`Chain`], which must be given back with
+//! [`VirtQueue::complete`] or [`Chain::abandon`]ed on a device reset.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use virtio_queue::{DescriptorChain, Queue, QueueT};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+
+use crate::error::DeviceError;
+
+/// The largest ring the device accepts.
+pub const MAX_QUEUE_SIZE: u16 = 1024;
+
+/// Where a queue lies in guest memory. All addresses are guest-physical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSetup {
+    /// Number of descriptors: a power of two, at most [`MAX_QUEUE_SIZE`].
+    pub size: u16,
+    /// Descriptor table, 16-byte aligned.
+    pub descriptor_table: GuestAddress,
+    /// Available ring, 2-byte aligned.
+    pub avail_ring: GuestAddress,
+    /// Used ring, 4-byte aligned.
+    pub used_ring: GuestAddress,
+    /// Index of the first available entry that was not popped yet.
+    pub next_avail: u16,
+}
+
+/// A request whose answer is owed to the driver.
+///
+/// Dropping one would leave the guest waiting for good, so it has to be
+/// consumed.
+#[derive(Debug)]
+#[must_use = "the driver waits until this chain is completed"]
+pub struct Chain {
+    head: u16,
+    writable: Vec<(GuestAddress, u32)>,
+    owed: bool,
+}
+
+impl Chain {
+    /// Bytes that an answer may take.
+    pub fn room(&self) -> u64 {
+        self.writable
+            .iter()
+            .fold(0, |sum, (_, length)| sum.saturating_add(u64::from(*length)))
+    }
+
+    /// Lets go of a chain without an answer: only after a device reset, when
+    /// the ring it came from is gone.
+    pub fn abandon(mut self) {
+        self.owed = false;
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.owed {
+            log::error!("descriptor chain {} was never answered", self.head);
+            debug_assert!(std::thread::panicking(), "a chain was dropped unanswered");
+        }
+    }
+}
+
+/// What [`VirtQueue::pop`] found.
+#[derive(Debug)]
+pub enum Popped {
+    /// No request is waiting.
+    Empty,
+    /// The ring cannot be trusted any more; it takes no further requests.
+    Broken,
+    /// A request; its bytes were copied to the caller's buffer.
+    Request(Chain),
+    /// A chain whose request bytes lie outside guest memory.
+    Unreadable(Chain),
+}
+
+/// One running virtqueue.
+#[derive(Debug)]
+pub struct VirtQueue {
+    ring: Queue,
+    in_flight: HashSet<u16>,
+    broken: bool,
+}
+
+impl VirtQueue {
+    /// Takes over a ring that the driver has set up. The used index is read
+    /// from the used ring, so that a queue goes on where it was stopped.
+    ///
+    /// # Errors
+    /// [`DeviceError::InvalidQueue`] if size or alignment break the rules or a
+    /// part of the ring lies outside `memory`.
+    pub fn start(
+        setup: &QueueSetup,
+        event_idx: EventIdx,
+        memory: &GuestMemoryMmap,
+    ) -> Result<Self, DeviceError> {
+        let invalid = |reason: &'static str| DeviceError::InvalidQueue {
+            setup: setup.clone(),
+            reason,
+        };
+        let mut ring = Queue::new(MAX_QUEUE_SIZE).map_err(|_| invalid("size"))?;
+        ring.try_set_size(setup.size)
+            .map_err(|_| invalid("the size is no power of two or too large"))?;
+        ring.try_set_desc_table_address(setup.descriptor_table)
+            .map_err(|_| invalid("the descriptor table is misaligned"))?;
+        ring.try_set_avail_ring_address(setup.avail_ring)
+            .map_err(|_| invalid("the available ring is misaligned"))?;
+        ring.try_set_used_ring_address(setup.used_ring)
+            .map_err(|_| invalid("the used ring is misaligned"))?;
+        ring.set_event_idx(event_idx == EventIdx::Negotiated);
+        ring.set_ready(true);
+        if !ring.is_valid(memory) {
+            return Err(invalid("a part of the ring is outside guest memory"));
+        }
+        let used = ring
+            .used_idx(memory, Ordering::Acquire)
+            .map_err(|_| invalid("the used index cannot be read"))?;
+        ring.set_next_avail(setup.next_avail);
+        ring.set_next_used(used.0);
+        Ok(Self {
+            ring,
+            in_flight: HashSet::new(),
+            broken: false,
+        })
+    }
+
+    /// Index of the first available entry that was not popped.
+    pub fn next_avail(&self) -> u16 {
+        self.ring.next_avail()
+    }
+
+    /// Whether the driver broke the ring; see [`Popped::Broken`].
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Number of chains popped and not completed.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Takes the next request and copies at most `limit` bytes of it to
+    /// `request`, replacing what was there. A chain that breaks the framing
+    /// rules is returned to the driver with a used length of 0 and skipped.
+    pub fn pop(&mut self, memory: &GuestMemoryMmap, request: &mut Vec<u8>, limit: usize) -> Popped {
+        while !self.broken {
+            match self.waiting(memory) {
+                Some(0) => return Popped::Empty,
+                Some(_) => {}
+                None => break,
+            }
+            let Some(descriptors) = self.ring.pop_descriptor_chain(memory) else {
+                break;
+            };
+            let head = descriptors.head_index();
+            if head >= self.ring.size() || self.in_flight.contains(&head) {
+                log::warn!("the driver made descriptor {head} available against the rules");
+                break;
+            }
+            self.in_flight.insert(head);
+            match read(descriptors, head, memory, request, limit) {
+                Framing::Good(chain) => return Popped::Request(chain),
+                Framing::Unreadable(chain) => return Popped::Unreadable(chain),
+                Framing::Bad(chain) => self.complete(memory, chain, &[]),
+            }
+        }
+        self.broken = true;
+        Popped::Broken
+    }
+
+    /// How many entries wait in the available ring; `None` if its index is
+    /// unreadable or further ahead than the ring is long.
+    fn waiting(&self, memory: &GuestMemoryMmap) -> Option<u16> {
+        let avail = self.ring.avail_idx(memory, Ordering::Acquire).ok()?;
+        let waiting = avail.0.wrapping_sub(self.ring.next_avail());
+        (waiting <= self.ring.size()).then_some(waiting)
+    }
+
+    /// Gives a chain back with its answer. An answer that does not fit, or
+    /// whose buffers are not guest memory, is left out: the used length is
+    /// what was really written.
+    pub fn complete(&mut self, memory: &GuestMemoryMmap, mut chain: Chain, answer: &[u8]) {
+        chain.owed = false;
+        self.in_flight.remove(&chain.head);
+        let written = write(&chain, memory, answer);
+        if let Err(error) = self.ring.add_used(memory, chain.head, written) {
+            log::warn!("cannot return descriptor {}: {error}", chain.head);
+            self.broken = true;
+        }
+    }
+
+    /// Whether the driver wants an interrupt for what was completed since the
+    /// last call.
+    pub fn needs_interrupt(&mut self, memory: &GuestMemoryMmap) -> bool {
+        self.ring.needs_notification(memory).unwrap_or(true)
+    }
+
+    /// Asks the driver for a kick at the next request. True if one came in
+    /// meanwhile, so that the queue has to be looked at again.
+    pub fn enable_kicks(&mut self, memory: &GuestMemoryMmap) -> bool {
+        self.ring.enable_notification(memory).unwrap_or(false)
+    }
+
+    /// Tells the driver that the queue is being worked on and kicks are
+    /// superfluous.
+    pub fn disable_kicks(&mut self, memory: &GuestMemoryMmap) {
+        if self.ring.disable_notification(memory).is_err() {
+            self.broken = true;
+        }
+    }
+}
+
+/// Whether `VIRTIO_F_EVENT_IDX` was negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventIdx {
+    /// The driver and the device name the index they want to hear about.
+    Negotiated,
+    /// Every kick and interrupt is wanted unless flagged.
+    Off,
+}
+
+enum Framing {
+    Good(Chain),
+    Unreadable(Chain),
+    Bad(Chain),
+}
+
+fn read(
+    descriptors: DescriptorChain<&GuestMemoryMmap>,
+    head: u16,
+    memory: &GuestMemoryMmap,
+    request: &mut Vec<u8>,
+    limit: usize,
+) -> Framing {
+    request.clear();
+    let mut chain = Chain {
+        head,
+        writable: Vec::new(),
+        owed: true,
+    };
+    let mut readable = true;
+    let mut complete = false;
+    for descriptor in descriptors {
+        complete = !descriptor.has_next();
+        if descriptor.is_write_only() {
+            chain.writable.push((descriptor.addr(), descriptor.len()));
+            continue;
+        }
+        if !chain.writable.is_empty() {
+            // Readable after writable, VIRTIO 1.4 §2.7.4.2.
+            return Framing::Bad(chain);
+        }
+        let wanted = limit
+            .saturating_sub(request.len())
+            .min(usize::try_from(descriptor.len()).unwrap_or(usize::MAX));
+        // Before the buffer grows, so that a lie about the length costs
+        // nothing.
+        if !memory.check_range(descriptor.addr(), wanted) {
+            readable = false;
+            continue;
+        }
+        let start = request.len();
+        request.resize(start.saturating_add(wanted), 0);
+        let target = request.get_mut(start..).unwrap_or_default();
+        readable &= memory.read_slice(target, descriptor.addr()).is_ok();
+    }
+    match (complete, readable) {
+        (false, _) => Framing::Bad(chain),
+        (true, false) => Framing::Unreadable(chain),
+        (true, true) => Framing::Good(chain),
+    }
+}
+
+fn write(chain: &Chain, memory: &GuestMemoryMmap, answer: &[u8]) -> u32 {
+    let Ok(length) = u32::try_from(answer.len()) else {
+        return 0;
+    };
+    if u64::from(length) > chain.room() {
+        return 0;
+    }
+    let mut rest = answer;
+    let mut pieces = Vec::new();
+    for (address, room) in &chain.writable {
+        let take = rest.len().min(usize::try_from(*room).unwrap_or(usize::MAX));
+        if !memory.check_range(*address, take) {
+            return 0;
+        }
+        let (piece, tail) = rest.split_at(take);
+        pieces.push((*address, piece));
+        rest = tail;
+    }
+    for (address, piece) in pieces {
+        if memory.write_slice(piece, address).is_err() {
+            return 0;
+        }
+    }
+    length
+}

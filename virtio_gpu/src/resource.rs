@@ -1,0 +1,252 @@
+//! Resources: the images a guest names by number, and what they cost.
+
+use std::collections::HashMap;
+
+use gpu_buffer::{Allocator, Buffer, BufferRequest, Layout, Rect, ScatterList, copy};
+
+use crate::error::{CommandError, limit_reached};
+use crate::limits::Limits;
+use crate::protocol::{ResourceId, ScanoutId};
+
+/// A set of scanouts: bit n stands for scanout n. A device has at most 16.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScanoutSet(u16);
+
+impl ScanoutSet {
+    fn bit(scanout: ScanoutId) -> u16 {
+        1_u16.checked_shl(scanout.0).unwrap_or(0)
+    }
+
+    /// Adds a scanout.
+    pub fn insert(&mut self, scanout: ScanoutId) {
+        self.0 |= Self::bit(scanout);
+    }
+
+    /// Takes a scanout out.
+    pub fn remove(&mut self, scanout: ScanoutId) {
+        self.0 &= !Self::bit(scanout);
+    }
+
+    /// The scanouts in the set, in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = ScanoutId> {
+        (0..16)
+            .map(ScanoutId)
+            .filter(move |scanout| self.0 & Self::bit(*scanout) != 0)
+    }
+}
+
+/// A 2D image: host pixels, guest backing, and where it is in use.
+#[derive(Debug)]
+pub struct Resource {
+    layout: Layout,
+    /// Host storage. `None` until something is transferred or shown, so that
+    /// a resource which is only created costs a table entry.
+    pixels: Option<Buffer>,
+    /// Guest memory that transfers read from.
+    pub backing: Option<ScatterList>,
+    /// Scanouts that show the resource.
+    pub scanouts: ScanoutSet,
+    /// Scanouts whose cursor has the resource's image.
+    pub cursors: ScanoutSet,
+}
+
+impl Resource {
+    /// Size, stride and format of the host pixels.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The host pixels, allocated (and zero) at first use.
+    ///
+    /// # Errors
+    /// What the allocator says.
+    pub fn pixels(
+        &mut self,
+        allocator: &mut dyn Allocator,
+    ) -> Result<&mut Buffer, gpu_buffer::Error> {
+        storage(&mut self.pixels, self.layout, allocator)
+    }
+
+    /// Copies a rectangle from the backing to the host pixels. The guest's
+    /// rows are as far apart as the resource's, and `offset` is where the
+    /// rectangle's first pixel is in the backing.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub fn transfer(
+        &mut self,
+        allocator: &mut dyn Allocator,
+        offset: u64,
+        rect: Rect,
+    ) -> Result<(), TransferError> {
+        let backing = self.backing.as_ref().ok_or(TransferError::NoBacking)?;
+        let pixels =
+            storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?;
+        let stride = u64::from(self.layout.stride());
+        copy::gather(backing, offset, stride, pixels, rect).map_err(TransferError::Copy)
+    }
+}
+
+/// Why a transfer failed.
+#[derive(Debug)]
+pub enum TransferError {
+    /// The resource has no backing.
+    NoBacking,
+    /// There is no memory for the host pixels.
+    Storage(gpu_buffer::Error),
+    /// The backing does not contain the rectangle.
+    Copy(gpu_buffer::Error),
+}
+
+fn storage<'a>(
+    pixels: &'a mut Option<Buffer>,
+    layout: Layout,
+    allocator: &mut dyn Allocator,
+) -> Result<&'a mut Buffer, gpu_buffer::Error> {
+    match pixels {
+        Some(buffer) => Ok(buffer),
+        empty => Ok(empty.insert(allocator.allocate(&BufferRequest { layout })?)),
+    }
+}
+
+/// All resources of a device.
+#[derive(Debug, Default)]
+pub struct ResourceTable {
+    resources: HashMap<ResourceId, Resource>,
+    host_bytes: u64,
+    backing_entries: usize,
+}
+
+impl ResourceTable {
+    /// Makes a resource and charges its pixels to the guest's budget.
+    ///
+    /// # Errors
+    /// [`CommandError::ResourceIdTaken`], or [`CommandError::LimitReached`]
+    /// for count and bytes.
+    pub fn create(
+        &mut self,
+        id: ResourceId,
+        layout: Layout,
+        limits: &Limits,
+    ) -> Result<(), CommandError> {
+        if id.0 == 0 || self.resources.contains_key(&id) {
+            return Err(CommandError::ResourceIdTaken(id));
+        }
+        if self.resources.len() >= limits.resources {
+            return Err(limit_reached("resources", limits.resources));
+        }
+        let host_bytes = self
+            .host_bytes
+            .checked_add(layout.size())
+            .filter(|sum| *sum <= limits.host_bytes)
+            .ok_or(CommandError::LimitReached {
+                what: "bytes of pixels",
+                limit: limits.host_bytes,
+            })?;
+        self.host_bytes = host_bytes;
+        self.resources.insert(
+            id,
+            Resource {
+                layout,
+                pixels: None,
+                backing: None,
+                scanouts: ScanoutSet::default(),
+                cursors: ScanoutSet::default(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Takes a resource out of the table and returns its charges.
+    pub fn remove(&mut self, id: ResourceId) -> Option<Resource> {
+        let mut resource = self.resources.remove(&id)?;
+        self.host_bytes = self.host_bytes.saturating_sub(resource.layout.size());
+        self.release_backing(&mut resource);
+        Some(resource)
+    }
+
+    /// Gives a resource its backing.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownResource`], [`CommandError::BackingAttached`],
+    /// [`CommandError::LimitReached`] for the entries of all backings.
+    pub fn attach(
+        &mut self,
+        id: ResourceId,
+        backing: ScatterList,
+        limits: &Limits,
+    ) -> Result<(), CommandError> {
+        let resource = self
+            .resources
+            .get_mut(&id)
+            .ok_or(CommandError::UnknownResource(id))?;
+        if resource.backing.is_some() {
+            return Err(CommandError::BackingAttached(id));
+        }
+        let entries = self
+            .backing_entries
+            .checked_add(backing.ranges())
+            .filter(|sum| *sum <= limits.total_backing_entries)
+            .ok_or_else(|| limit_reached("backing entries", limits.total_backing_entries))?;
+        self.backing_entries = entries;
+        resource.backing = Some(backing);
+        Ok(())
+    }
+
+    /// Takes a resource's backing away.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownResource`], [`CommandError::NoBacking`].
+    pub fn detach(&mut self, id: ResourceId) -> Result<(), CommandError> {
+        let resource = self
+            .resources
+            .get_mut(&id)
+            .ok_or(CommandError::UnknownResource(id))?;
+        let backing = resource.backing.take().ok_or(CommandError::NoBacking(id))?;
+        self.backing_entries = self.backing_entries.saturating_sub(backing.ranges());
+        Ok(())
+    }
+
+    fn release_backing(&mut self, resource: &mut Resource) {
+        if let Some(backing) = resource.backing.take() {
+            self.backing_entries = self.backing_entries.saturating_sub(backing.ranges());
+        }
+    }
+
+    /// Drops every backing for which `keep` is false; returns how many.
+    pub fn retain_backing(&mut self, keep: impl Fn(&ScatterList) -> bool) -> usize {
+        let mut dropped = 0_usize;
+        for resource in self.resources.values_mut() {
+            if let Some(gone) = resource.backing.take_if(|backing| !keep(backing)) {
+                self.backing_entries = self.backing_entries.saturating_sub(gone.ranges());
+                dropped = dropped.saturating_add(1);
+            }
+        }
+        dropped
+    }
+
+    /// A resource by its id.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownResource`].
+    pub fn get(&mut self, id: ResourceId) -> Result<&mut Resource, CommandError> {
+        self.resources
+            .get_mut(&id)
+            .ok_or(CommandError::UnknownResource(id))
+    }
+
+    /// Number of live resources.
+    pub fn len(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// Whether there is no resource.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty()
+    }
+
+    /// Bytes charged for pixels.
+    pub fn host_bytes(&self) -> u64 {
+        self.host_bytes
+    }
+}
