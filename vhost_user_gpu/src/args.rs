@@ -1,0 +1,198 @@
+//! The command line, in the conventions of vhost-user back ends and of QEMU's own daemon.
+
+use std::ffi::OsString;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser, ValueEnum};
+use log::LevelFilter;
+
+/// The most scanouts that a virtio-gpu device has (VIRTIO 1.4 §5.7.6.8, VIRTIO_GPU_MAX_SCANOUTS).
+const MAX_SCANOUTS: usize = 16;
+
+/// The largest side of a scanout in pixels.
+const MAX_SIDE: u32 = 16_384;
+
+/// A virtio-gpu device for QEMU, as a vhost-user daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "vhost-user-gpu", version)]
+#[command(group = ArgGroup::new("socket").required(true).args(["socket_path", "fd"]))]
+pub struct Args {
+    /// Create a Unix socket here and wait for one front end
+    #[arg(short = 's', long, value_name = "PATH")]
+    pub socket_path: Option<PathBuf>,
+
+    /// Use this inherited Unix stream socket, connected or listening
+    #[arg(short = 'f', long, value_name = "FDNUM")]
+    pub fd: Option<i32>,
+
+    /// Where the guest's screens are shown: `frontend` (the front end shows them), `headless`, or
+    /// `headless=DIR` (the newest picture of each screen is kept in DIR)
+    #[arg(long, value_name = "DISPLAY", default_value = "frontend", value_parser = parse_display)]
+    pub display: DisplayChoice,
+
+    /// What renders 3D for the guest
+    #[arg(long, value_name = "RENDERER", default_value = "none")]
+    pub renderer: Renderer,
+
+    /// Size of a screen of the headless display; once for each screen
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
+    pub scanout: Vec<Size>,
+
+    /// Print what this back end can do as JSON, and end; all other arguments are ignored
+    #[arg(short = 'c', long)]
+    pub print_capabilities: bool,
+
+    /// The most detailed log lines to write [default: RUST_LOG, else info]
+    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    pub log_level: Option<LevelFilter>,
+}
+
+/// Where the guest's screens are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DisplayChoice {
+    /// By the front end, through the socket it hands over with GPU_SET_SOCKET.
+    Frontend,
+    /// Nowhere.
+    Headless {
+        /// Where the newest picture of each screen is kept.
+        directory: Option<PathBuf>,
+    },
+}
+
+/// What renders 3D for the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Renderer {
+    /// Nothing: the device is 2D only
+    None,
+}
+
+/// The size of a screen in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Serve a front end.
+    Serve(Args),
+    /// Print this text to standard output and end.
+    Print(String),
+}
+
+/// A command line that makes no sense: what is wrong with it, on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError {
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Reads a command line; `arguments` begins with the program's name.
+///
+/// # Errors
+///
+/// [`UsageError`] for anything the program does not know or cannot combine.
+pub fn parse(arguments: &[OsString]) -> Result<Request, UsageError> {
+    let asks_capabilities = arguments
+        .iter()
+        .skip(1)
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument == "-c" || argument == "--print-capabilities");
+    if asks_capabilities {
+        let line = format!("{}\n", crate::capabilities::CAPABILITIES);
+        return Ok(Request::Print(line));
+    }
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => return Err(usage_error(&error.to_string())),
+        Err(help_or_version) => return Ok(Request::Print(help_or_version.to_string())),
+    };
+    if args.scanout.len() > MAX_SCANOUTS {
+        return Err(UsageError {
+            message: format!(
+                "--scanout was given {} times, at most {MAX_SCANOUTS} are possible",
+                args.scanout.len()
+            ),
+        });
+    }
+    if !args.scanout.is_empty() && args.display == DisplayChoice::Frontend {
+        return Err(UsageError {
+            message: "--scanout needs --display headless: with the front end's display, the front end sets the sizes"
+                .to_owned(),
+        });
+    }
+    Ok(Request::Serve(args))
+}
+
+/// The level to log at: the command line's, else that of `RUST_LOG`, else info.
+///
+/// `RUST_LOG` may be any list that env_logger takes; only its plain level counts here.
+#[must_use]
+pub fn log_level(args: &Args, rust_log: Option<&str>) -> LevelFilter {
+    let from_environment = || {
+        rust_log?
+            .split(',')
+            .find_map(|directive| directive.trim().parse().ok())
+    };
+    args.log_level
+        .or_else(from_environment)
+        .unwrap_or(LevelFilter::Info)
+}
+
+/// The first paragraph of clap's message on one line, without its "error: ".
+fn usage_error(rendered: &str) -> UsageError {
+    let paragraph: Vec<&str> = rendered
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(str::trim)
+        .collect();
+    let line = paragraph.join(" ");
+    UsageError {
+        message: line.strip_prefix("error: ").unwrap_or(&line).to_owned(),
+    }
+}
+
+fn parse_display(text: &str) -> Result<DisplayChoice, String> {
+    match text.split_once('=') {
+        None if text == "frontend" => Ok(DisplayChoice::Frontend),
+        None if text == "headless" => Ok(DisplayChoice::Headless { directory: None }),
+        Some(("headless", directory)) if !directory.is_empty() => Ok(DisplayChoice::Headless {
+            directory: Some(PathBuf::from(directory)),
+        }),
+        _ => Err("known are frontend, headless and headless=DIR".to_owned()),
+    }
+}
+
+fn parse_size(text: &str) -> Result<Size, String> {
+    let (width, height) = text.split_once('x').ok_or("a size looks like 1280x800")?;
+    let side = |digits: &str| -> Result<u32, String> {
+        let side: u32 = digits
+            .parse()
+            .map_err(|error: ParseIntError| error.to_string())?;
+        if (1..=MAX_SIDE).contains(&side) {
+            Ok(side)
+        } else {
+            Err(format!("a side has 1 to {MAX_SIDE} pixels"))
+        }
+    };
+    Ok(Size {
+        width: side(width)?,
+        height: side(height)?,
+    })
+}
+
+fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => Err("known are error, warn, info, debug and trace".to_owned()),
+    }
+}

@@ -1,0 +1,198 @@
+//! The one thread of the daemon: it waits for the front end, the rings, the display and the termination signals, and
+//! gives each its turn.
+//!
+//! Nothing in a turn waits for anybody, and each turn is bounded, so that no one of them starves the others.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use gpu_display::{Display, Interest as DisplayInterest};
+use virtio_gpu::Device;
+
+use crate::Error;
+use crate::endpoint::{Endpoint, Listener};
+use crate::poller::{Deadline, Interest, Poller, Token, Watched};
+use crate::remote_display::FrontEndSocket;
+use crate::session::Session;
+use crate::session::connection::{Reader, Writer};
+use crate::signals::Signals;
+
+/// Messages of the front end that are handled before the rings and the display have their turn again.
+const MESSAGES_PER_TURN: usize = 32;
+
+/// Why the daemon's work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The front end has closed its connection.
+    FrontEndGone,
+    /// SIGTERM or SIGINT asked for it.
+    Terminated,
+}
+
+/// Serves the one front end that `endpoint` leads to, until it goes or a signal comes.
+///
+/// A socket file of `endpoint` is removed as soon as the front end is connected, or when this returns.
+///
+/// # Errors
+///
+/// What ends a session ([`Error::ends_session`]), and what the system refuses before there is one.
+pub fn serve<D: Display + FrontEndSocket>(
+    device: Device<D>,
+    endpoint: Endpoint,
+    signals: Signals,
+) -> Result<Ended, Error> {
+    let poller = Poller::new()?;
+    let _signals = poller
+        .watch(signals, Token::Signal)
+        .map_err(|errno| Error::system("epoll_ctl", errno))?;
+    let stream = match endpoint {
+        Endpoint::Connected(stream) => Some(stream),
+        Endpoint::Listening(listener) => accept(listener, &poller)?,
+    };
+    match stream {
+        Some(stream) => EventLoop::new(device, stream, poller)?.run(),
+        None => Ok(Ended::Terminated),
+    }
+}
+
+/// The first connection; nothing if a signal comes before it.
+fn accept(listener: Listener, poller: &Poller) -> Result<Option<UnixStream>, Error> {
+    let listener = poller
+        .watch(listener, Token::Listener)
+        .map_err(|errno| Error::system("epoll_ctl", errno))?;
+    loop {
+        let tokens = poller.wait(Deadline::Never)?;
+        if tokens.contains(&Token::Signal) {
+            return Ok(None);
+        }
+        if let Some(stream) = listener.get().accept()? {
+            log::info!("a front end has connected");
+            return Ok(Some(stream));
+        }
+    }
+}
+
+/// One front end being served.
+#[derive(Debug)]
+struct EventLoop<D> {
+    poller: Poller,
+    socket: Watched<UnixStream>,
+    reader: Reader,
+    writer: Writer,
+    /// More messages may have arrived than one turn takes.
+    more_messages: bool,
+    session: Session<D>,
+    display: Option<Watched<OwnedFd>>,
+}
+
+impl<D: Display + FrontEndSocket> EventLoop<D> {
+    fn new(device: Device<D>, stream: UnixStream, poller: Poller) -> Result<Self, Error> {
+        let system = |errno| Error::system("epoll_ctl", errno);
+        let display = match device.display().poll_fd() {
+            None => None,
+            Some(watched) => {
+                let fd = watched
+                    .fd
+                    .try_clone_to_owned()
+                    .map_err(|source| Error::System {
+                        call: "dup",
+                        source,
+                    })?;
+                Some(poller.watch(fd, Token::Display).map_err(system)?)
+            }
+        };
+        Ok(Self {
+            socket: poller.watch(stream, Token::Session).map_err(system)?,
+            reader: Reader::new(),
+            writer: Writer::default(),
+            more_messages: false,
+            session: Session::new(device, poller.clone()),
+            display,
+            poller,
+        })
+    }
+
+    fn run(mut self) -> Result<Ended, Error> {
+        loop {
+            for token in self.poller.wait(self.deadline())? {
+                match token {
+                    Token::Signal => return Ok(Ended::Terminated),
+                    Token::Kick(index) => self.session.take_kick(index),
+                    Token::Display => self.session.display_is_due(),
+                    Token::Session => self.more_messages = true,
+                    Token::Listener => {}
+                }
+            }
+            if self
+                .session
+                .deadline()
+                .is_some_and(|due| due <= Instant::now())
+            {
+                self.session.display_is_due();
+            }
+            if self.session.has_work() {
+                self.session.run_turn();
+            }
+            match self.exchange_messages() {
+                Err(Error::Connection(msg_socket::Error::Closed)) => {
+                    if self.reader.is_inside_message() {
+                        log::warn!("the front end has gone in the middle of a message");
+                    }
+                    return Ok(Ended::FrontEndGone);
+                }
+                result => result?,
+            }
+            self.update_display_interest()?;
+        }
+    }
+
+    /// Handles what the front end has sent. While a reply waits for room, nothing more is read.
+    fn exchange_messages(&mut self) -> Result<(), Error> {
+        if !self.more_messages {
+            return Ok(());
+        }
+        self.writer.flush(self.socket.as_fd())?;
+        for _ in 0..MESSAGES_PER_TURN {
+            if self.writer.is_pending() {
+                break;
+            }
+            let Some(message) = self.reader.read(self.socket.as_fd())? else {
+                self.more_messages = false;
+                break;
+            };
+            if let Some(reply) = self.session.handle(message)? {
+                self.writer.queue(&reply);
+                self.writer.flush(self.socket.as_fd())?;
+            }
+        }
+        if self.writer.is_pending() {
+            self.more_messages = false;
+            self.socket.set_interest(Interest::Write)
+        } else {
+            self.socket.set_interest(Interest::Read)
+        }
+    }
+
+    fn deadline(&self) -> Deadline {
+        if self.session.has_work() || self.more_messages {
+            return Deadline::Now;
+        }
+        self.session
+            .deadline()
+            .map_or(Deadline::Never, Deadline::At)
+    }
+
+    /// A display may wait for room to write at one time and not at another.
+    fn update_display_interest(&mut self) -> Result<(), Error> {
+        let (Some(watched), Some(poll)) =
+            (&mut self.display, self.session.device().display().poll_fd())
+        else {
+            return Ok(());
+        };
+        watched.set_interest(match poll.interest {
+            DisplayInterest::Readable => Interest::Read,
+            DisplayInterest::ReadableOrWritable => Interest::ReadOrWrite,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! The display socket: whole messages out as far as it takes them, answers in as far as they have come.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, OwnedFd};
+
+use msg_socket::{Wait, recv_with_fds, send_with_fds};
+use nix::sys::socket::{setsockopt, sockopt};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::wire::{HEADER_SIZE, Header, MAX_REPLY, Request};
+use crate::Error;
+use crate::poller::{Interest, Poller, Token, Watched};
+
+/// Bytes that the socket should hold: some screens' worth of small updates. The system may grant less.
+const SEND_BUFFER: usize = 1 << 20;
+
+/// Pieces read in one go; what has come beyond waits for the next.
+const MAX_READS: usize = 32;
+
+/// A question that will be answered, in the order of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// GET_PROTOCOL_FEATURES.
+    Features,
+    /// GET_DISPLAY_INFO.
+    Outputs,
+    /// GET_EDID of this output.
+    Edid(u32),
+}
+
+impl Question {
+    const fn request(self) -> Request {
+        match self {
+            Self::Features => Request::GetProtocolFeatures,
+            Self::Outputs => Request::GetDisplayInfo,
+            Self::Edid(_) => Request::GetEdid,
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) question: Question,
+    pub(super) payload: Vec<u8>,
+}
+
+/// One display socket.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: Watched,
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// What was asked and not answered, oldest first.
+    asked: VecDeque<Question>,
+    incoming: Vec<u8>,
+    filled: usize,
+}
+
+impl Client {
+    /// Takes over a socket and waits for it in `poller`.
+    pub(super) fn new(socket: OwnedFd, poller: &Poller) -> Result<Self, Error> {
+        if let Err(errno) = setsockopt(&socket, sockopt::SndBuf, &SEND_BUFFER) {
+            log::debug!("the display socket keeps its send buffer: {errno}");
+        }
+        let socket = poller
+            .watch(socket, Token::Display)
+            .map_err(|errno| Error::system("epoll_ctl", errno))?;
+        Ok(Self {
+            socket,
+            outgoing: Vec::new(),
+            sent: 0,
+            asked: VecDeque::new(),
+            incoming: vec![0; HEADER_SIZE.saturating_add(MAX_REPLY)],
+            filled: 0,
+        })
+    }
+
+    /// Whether bytes wait for room in the socket.
+    pub(super) fn is_full(&self) -> bool {
+        self.sent < self.outgoing.len()
+    }
+
+    /// Adds a message, or the head of one whose remaining `tail` bytes the caller adds with [`Client::bytes`].
+    pub(super) fn message<T: IntoBytes + Immutable>(
+        &mut self,
+        request: Request,
+        head: &T,
+        tail: u32,
+    ) {
+        let head = head.as_bytes();
+        let size = u32::try_from(head.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(tail);
+        let header = Header::request(request, size);
+        self.outgoing.extend_from_slice(header.as_bytes());
+        self.outgoing.extend_from_slice(head);
+    }
+
+    /// Where the caller puts more bytes of the message it has begun.
+    pub(super) const fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.outgoing
+    }
+
+    /// Asks a question.
+    pub(super) fn ask(&mut self, question: Question) {
+        match question {
+            Question::Edid(output) => self.message(question.request(), &output, 0),
+            Question::Features | Question::Outputs => self.message(question.request(), &(), 0),
+        }
+        self.asked.push_back(question);
+    }
+
+    /// Whether this question was asked and is not answered yet.
+    pub(super) fn is_asked(&self, question: Question) -> bool {
+        self.asked.contains(&question)
+    }
+
+    /// Sends what fits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`]; the socket is of no more use.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        while let Some(rest) = self.outgoing.get(self.sent..)
+            && !rest.is_empty()
+        {
+            match send_with_fds(self.socket.as_fd(), &[IoSlice::new(rest)], &[]) {
+                Ok(bytes) => self.sent = self.sent.saturating_add(bytes),
+                Err(msg_socket::Error::WouldBlock) => return Ok(()),
+                Err(error) => return Err(Error::Connection(error)),
+            }
+        }
+        self.outgoing.clear();
+        self.sent = 0;
+        Ok(())
+    }
+
+    /// Waits for room only while something is waiting to be sent.
+    pub(super) fn update_interest(&mut self) -> Result<(), Error> {
+        let interest = if self.is_full() {
+            Interest::ReadOrWrite
+        } else {
+            Interest::Read
+        };
+        self.socket.set_interest(interest)
+    }
+
+    /// The answers that have come.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] or [`Error::DisplayProtocol`]; the socket is of no more use.
+    pub(super) fn receive(&mut self) -> Result<Vec<Answer>, Error> {
+        let mut answers = Vec::new();
+        for _ in 0..MAX_READS {
+            let wanted = match self.header()? {
+                None => HEADER_SIZE,
+                Some((request, size)) => {
+                    let wanted = HEADER_SIZE.saturating_add(size);
+                    if self.filled >= wanted {
+                        answers.push(self.take_answer(request, wanted)?);
+                        continue;
+                    }
+                    wanted
+                }
+            };
+            let room = self
+                .incoming
+                .get_mut(self.filled..wanted)
+                .unwrap_or_default();
+            let bytes = match recv_with_fds(self.socket.as_fd(), room, 0, Wait::DontWait) {
+                Ok(received) => received.bytes,
+                // No answer brings descriptors; those that came are closed already.
+                Err(msg_socket::Error::ControlTruncated { bytes: 1.., .. }) => {
+                    return Err(Error::DisplayProtocol {
+                        problem: "an answer with descriptors",
+                    });
+                }
+                Err(msg_socket::Error::WouldBlock) => break,
+                Err(error) => return Err(Error::Connection(error)),
+            };
+            self.filled = self.filled.saturating_add(bytes);
+        }
+        Ok(answers)
+    }
+
+    /// The request number and payload size of the answer that is coming in, once its header is there.
+    fn header(&self) -> Result<Option<(u32, usize)>, Error> {
+        let Some((header, _)) = self.incoming.split_at_checked(HEADER_SIZE) else {
+            return Ok(None);
+        };
+        if self.filled < HEADER_SIZE {
+            return Ok(None);
+        }
+        Header::read_from_bytes(header)
+            .ok()
+            .and_then(Header::reply)
+            .map(Some)
+            .ok_or(Error::DisplayProtocol {
+                problem: "not an answer, or one of a giant size",
+            })
+    }
+
+    /// Answers come in the order of the questions, but QEMU leaves a question about a scanout that it does not have
+    /// unanswered: questions before the one that fits are given up.
+    fn take_answer(&mut self, request: u32, end: usize) -> Result<Answer, Error> {
+        self.filled = 0;
+        let payload = self
+            .incoming
+            .get(HEADER_SIZE..end)
+            .unwrap_or_default()
+            .to_vec();
+        while let Some(question) = self.asked.pop_front() {
+            if question.request() as u32 == request {
+                return Ok(Answer { question, payload });
+            }
+        }
+        Err(Error::DisplayProtocol {
+            problem: "an answer that nothing asked for",
+        })
+    }
+}

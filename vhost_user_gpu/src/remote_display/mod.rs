@@ -1,0 +1,371 @@
+//! QEMU's display socket as a display.
+//!
+//! The front end hands over a socket with GPU_SET_SOCKET, at every start of the guest's driver and after every pause,
+//! and shows what is sent there. The device never waits for it: what does not fit stays here, at most one frame of
+//! it, and further frames are refused until it has gone. An unanswered question is given up after a second.
+
+mod client;
+mod knowledge;
+mod surfaces;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use gpu_buffer::{DrmFourcc, Rect, channel_order, copy};
+use gpu_display::{
+    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PixelSource, PollFd,
+    Position, Presented, Query, Role, SurfaceId, SurfaceRequest,
+};
+
+use self::client::{Client, Question};
+use self::knowledge::Knowledge;
+use self::surfaces::{Announced, Surfaces, bytes};
+use self::wire::{FEATURE_EDID, MAX_SIDE, Request, Update, parse_features};
+use crate::Error;
+use crate::poller::Poller;
+
+/// Bytes of pixels that are packed at a time: they are sent while still in the processor's cache.
+const BAND_BYTES: u32 = 256 << 10;
+
+/// A display that may get a socket from the vhost-user front end.
+pub trait FrontEndSocket {
+    /// Uses this socket from now on instead of an earlier one, or gives it back if the display needs none. It must
+    /// then be kept open: QEMU spins when the other end of its display socket is closed.
+    fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd>;
+}
+
+impl FrontEndSocket for gpu_display::Headless {
+    fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
+        Some(socket)
+    }
+}
+
+/// A display at the other end of the front end's socket. Without a socket it takes every frame and shows none.
+#[derive(Debug)]
+pub struct RemoteDisplay {
+    /// Of the socket alone, so that the event loop waits for one descriptor, whichever socket is behind it.
+    poller: Poller,
+    client: Option<Client>,
+    /// Whether the front end answers GET_EDID.
+    edid_offered: bool,
+    knowledge: Knowledge,
+    surfaces: Surfaces,
+    /// Surfaces whose frame was refused.
+    refused: BTreeSet<SurfaceId>,
+    events: VecDeque<Event>,
+    /// A moment in the past.
+    born: Instant,
+}
+
+impl RemoteDisplay {
+    /// A display without a socket yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self {
+            poller: Poller::new()?,
+            client: None,
+            edid_offered: false,
+            knowledge: Knowledge::new(),
+            surfaces: Surfaces::default(),
+            refused: BTreeSet::new(),
+            events: VecDeque::new(),
+            born: Instant::now(),
+        })
+    }
+
+    /// Does something with the socket, if there is one, and lets go of it when that fails.
+    fn with_client(&mut self, work: impl FnOnce(&mut Self, &mut Client) -> Result<(), Error>) {
+        let Some(mut client) = self.client.take() else {
+            return;
+        };
+        match work(self, &mut client).and_then(|()| client.update_interest()) {
+            Ok(()) => self.client = Some(client),
+            Err(Error::Connection(msg_socket::Error::Closed)) => {
+                log::debug!("the front end has closed its display socket");
+                self.lose_client();
+            }
+            Err(error) => {
+                log::warn!("the display socket is given up: {}", error.chain());
+                self.lose_client();
+            }
+        }
+    }
+
+    /// What to do once there is no socket any more: nobody waits for it.
+    fn lose_client(&mut self) {
+        self.edid_offered = false;
+        self.knowledge.give_up(&mut self.events);
+        self.surfaces.forget_told();
+        self.release_refused();
+    }
+
+    fn release_refused(&mut self) {
+        let refused = std::mem::take(&mut self.refused);
+        let ready = refused.into_iter().map(|surface| Event::Ready { surface });
+        self.events.extend(ready);
+    }
+
+    /// Sends what is left over, and what has changed since, as far as the socket takes it.
+    fn send_waiting(&mut self, client: &mut Client) -> Result<(), Error> {
+        client.flush()?;
+        if !client.is_full() {
+            self.surfaces.tell_changes(client);
+            client.flush()?;
+        }
+        if !client.is_full() {
+            self.release_refused();
+        }
+        Ok(())
+    }
+
+    fn receive_answers(&mut self, client: &mut Client) -> Result<(), Error> {
+        for answer in client.receive()? {
+            self.knowledge.learn(&answer, &mut self.events);
+            if answer.question == Question::Features {
+                let offered = parse_features(&answer.payload).unwrap_or(0);
+                let used = offered & FEATURE_EDID;
+                self.edid_offered = used != 0;
+                log::debug!("the front end's display offers features {offered:#x}");
+                client.message(Request::SetProtocolFeatures, &used, 0);
+                client.ask(Question::Outputs);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the damaged pixels of a frame, and whatever does not fit keeps.
+    fn send_frame(
+        &mut self,
+        client: &mut Client,
+        surface: SurfaceId,
+        output: u32,
+        frame: &Frame<'_>,
+    ) -> Result<(), Error> {
+        let Ok(request) = self.surfaces.get(surface).map(|surface| surface.request) else {
+            return Ok(());
+        };
+        let whole = Rect::from_size(request.width, request.height);
+        let announced = self.surfaces.announce(client, surface, output, &request);
+        let area = |rects: &[Rect]| rects.iter().map(Rect::area).fold(0, u64::saturating_add);
+        // Rectangles that overlap so much are cheaper as one.
+        if announced == Announced::JustNow || area(frame.damage) >= whole.area() {
+            send_rect(client, output, frame, whole)?;
+        } else {
+            for rect in frame.damage {
+                send_rect(client, output, frame, *rect)?;
+            }
+        }
+        client.flush()
+    }
+}
+
+/// Sends one UPDATE. Its pixels are packed band by band, and gone before the next band unless the socket is full.
+fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) -> Result<(), Error> {
+    let row_bytes = rect.width.saturating_mul(4);
+    let update = Update {
+        scanout: output,
+        x: rect.x,
+        y: rect.y,
+        width: rect.width,
+        height: rect.height,
+    };
+    client.message(
+        Request::Update,
+        &update,
+        row_bytes.saturating_mul(rect.height),
+    );
+    let band_rows = BAND_BYTES.checked_div(row_bytes).unwrap_or(1).max(1);
+    let mut row = 0;
+    while row < rect.height {
+        let band = Rect {
+            x: frame.crop.x.saturating_add(rect.x),
+            y: frame.crop.y.saturating_add(rect.y).saturating_add(row),
+            width: rect.width,
+            height: band_rows.min(rect.height.saturating_sub(row)),
+        };
+        let out = client.bytes();
+        let filled = out
+            .len()
+            .saturating_add(bytes(row_bytes).saturating_mul(bytes(band.height)));
+        let PixelSource::Memory(memory) = frame.pixels else {
+            return Ok(());
+        };
+        if let Err(error) = copy::read_rect(&memory, &frame.layout, band, DrmFourcc::Xrgb8888, out)
+        {
+            // The frame was checked, so this cannot be; but a message that has begun must have its length.
+            log::error!("a checked frame cannot be read: {error}");
+        }
+        out.resize(filled, 0);
+        client.flush()?;
+        row = row.saturating_add(band.height);
+    }
+    Ok(())
+}
+
+impl FrontEndSocket for RemoteDisplay {
+    fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
+        self.client = None;
+        self.lose_client();
+        self.knowledge.forget_edids();
+        match Client::new(socket, &self.poller) {
+            Ok(client) => self.client = Some(client),
+            Err(error) => log::warn!("the display socket is unusable: {}", error.chain()),
+        }
+        self.with_client(|display, client| {
+            client.ask(Question::Features);
+            display.send_waiting(client)
+        });
+        let lost = self.surfaces.shown_scanouts();
+        self.events
+            .extend(lost.map(|surface| Event::Redraw { surface }));
+        None
+    }
+}
+
+impl Display for RemoteDisplay {
+    fn outputs(&self) -> &[Output] {
+        &self.knowledge.outputs
+    }
+
+    fn refresh(&mut self, query: Query) -> Freshness {
+        let mut freshness = Freshness::Current;
+        self.with_client(|display, client| {
+            let question = match query {
+                Query::Outputs => Question::Outputs,
+                // QEMU never answers for an output that it does not have.
+                Query::Edid { output }
+                    if display.edid_offered && display.knowledge.is_enabled(output) =>
+                {
+                    Question::Edid(output)
+                }
+                Query::Edid { .. } => return Ok(()),
+            };
+            let silent = display.knowledge.is_silent();
+            let asks = match question {
+                // While the front end is silent, this is how it can show that it is back.
+                Question::Outputs => !client.is_asked(question),
+                _ => !silent && !client.is_asked(question),
+            };
+            if asks {
+                client.ask(question);
+            }
+            if !silent {
+                display.knowledge.wait(query, Instant::now());
+                freshness = Freshness::Pending;
+            }
+            client.flush()
+        });
+        if self.client.is_none() {
+            Freshness::Current
+        } else {
+            freshness
+        }
+    }
+
+    fn edid(&self, output: u32) -> Option<&[u8]> {
+        self.knowledge.edid(output)
+    }
+
+    fn create_surface(&mut self, request: &SurfaceRequest) -> Result<SurfaceId, DisplayError> {
+        self.surfaces.create(request)
+    }
+
+    fn configure_surface(
+        &mut self,
+        surface: SurfaceId,
+        request: &SurfaceRequest,
+    ) -> Result<(), DisplayError> {
+        self.surfaces.configure(surface, request)?;
+        self.with_client(Self::send_waiting);
+        Ok(())
+    }
+
+    fn destroy_surface(&mut self, surface: SurfaceId) {
+        self.surfaces.destroy(surface);
+        self.refused.remove(&surface);
+        self.with_client(Self::send_waiting);
+    }
+
+    fn present(
+        &mut self,
+        surface: SurfaceId,
+        frame: &Frame<'_>,
+    ) -> Result<Presented, DisplayError> {
+        let request = self.surfaces.get(surface)?.request;
+        frame.check(&request)?;
+        let format = frame.layout.format();
+        if channel_order(format).is_none() {
+            return Err(gpu_buffer::Error::UnsupportedFormat { format }.into());
+        }
+        let Role::Scanout { output } = request.role else {
+            self.surfaces.set_image(surface, frame)?;
+            self.with_client(Self::send_waiting);
+            return Ok(Presented::Taken);
+        };
+        let sides = 1..=MAX_SIDE;
+        if !sides.contains(&request.width) || !sides.contains(&request.height) {
+            return Ok(Presented::Taken);
+        }
+        let mut presented = Presented::Taken;
+        self.with_client(|display, client| {
+            display.send_waiting(client)?;
+            if client.is_full() {
+                presented = Presented::Busy;
+                return Ok(());
+            }
+            display.send_frame(client, surface, output, frame)
+        });
+        if self.client.is_none() {
+            presented = Presented::Taken;
+        }
+        match presented {
+            Presented::Busy => {
+                self.refused.insert(surface);
+            }
+            Presented::Taken => self.surfaces.set_has_picture(surface),
+        }
+        Ok(presented)
+    }
+
+    fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {
+        self.surfaces.set_position(surface, position)?;
+        self.with_client(Self::send_waiting);
+        Ok(())
+    }
+
+    fn poll_fd(&self) -> Option<PollFd<'_>> {
+        Some(PollFd {
+            fd: self.poller.as_fd(),
+            interest: Interest::Readable,
+        })
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.events.is_empty() {
+            self.knowledge.deadline()
+        } else {
+            // They came up outside of a dispatch, and no descriptor tells of them.
+            Some(self.born)
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant) -> Result<(), DisplayError> {
+        self.with_client(|display, client| {
+            display.receive_answers(client)?;
+            display.send_waiting(client)
+        });
+        self.knowledge.expire(now, &mut self.events);
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}

@@ -1,0 +1,327 @@
+//! The surfaces that the device has, and what the front end was told of them.
+//!
+//! The front end is told the difference between the two whenever its socket has room, so that however much changes
+//! meanwhile, only the newest state waits.
+
+use std::collections::BTreeMap;
+
+use gpu_buffer::{DrmFourcc, Rect, copy};
+use gpu_display::{
+    DisplayError, Frame, PixelSource, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+};
+
+use super::client::Client;
+use super::wire::{CURSOR_SIDE, CursorPosition, CursorUpdate, MAX_OUTPUTS, Request, Scanout};
+
+/// Bytes of a cursor image.
+const CURSOR_BYTES: u32 = CURSOR_SIDE * CURSOR_SIDE * 4;
+
+/// One surface.
+#[derive(Debug)]
+pub(super) struct Surface {
+    pub(super) request: SurfaceRequest,
+    /// Whether a frame was presented since the surface was made.
+    pub(super) has_picture: bool,
+    /// The last image of a cursor.
+    image: Option<CursorImage>,
+}
+
+/// A cursor's image, 64 by 64 pixels of blue, green, red, alpha.
+#[derive(Debug)]
+struct CursorImage {
+    pixels: Vec<u8>,
+    /// Different for each image.
+    serial: u64,
+}
+
+/// What the front end shows on an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ToldScanout {
+    surface: SurfaceId,
+    width: u32,
+    height: u32,
+}
+
+/// What the front end shows as an output's cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ToldCursor {
+    serial: u64,
+    position: Position,
+    hotspot: gpu_display::Hotspot,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    scanout: Option<ToldScanout>,
+    cursor: Option<ToldCursor>,
+}
+
+/// All surfaces.
+#[derive(Debug, Default)]
+pub(super) struct Surfaces {
+    ids: SurfaceIds,
+    surfaces: BTreeMap<SurfaceId, Surface>,
+    told: [Told; MAX_OUTPUTS],
+    images: u64,
+}
+
+/// Whether a scanout was announced just now, so that the front end knows none of its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announced {
+    Before,
+    JustNow,
+}
+
+impl Surfaces {
+    pub(super) fn create(&mut self, request: &SurfaceRequest) -> Result<SurfaceId, DisplayError> {
+        self.check(request, None)?;
+        let id = self.ids.allocate()?;
+        let surface = Surface {
+            request: *request,
+            has_picture: false,
+            image: None,
+        };
+        self.surfaces.insert(id, surface);
+        Ok(id)
+    }
+
+    pub(super) fn configure(
+        &mut self,
+        id: SurfaceId,
+        request: &SurfaceRequest,
+    ) -> Result<(), DisplayError> {
+        let old = self.get(id)?.request;
+        match (old.role, request.role) {
+            (Role::Scanout { .. }, Role::Scanout { .. })
+            | (Role::Cursor { .. }, Role::Cursor { .. }) => {}
+            (Role::Scanout { .. }, Role::Cursor { .. }) => {
+                return Err(DisplayError::NotACursor { surface: id });
+            }
+            (Role::Cursor { .. }, Role::Scanout { .. }) => {
+                return Err(DisplayError::NotAScanout { surface: id });
+            }
+        }
+        self.check(request, Some(id))?;
+        let resized = (old.width, old.height) != (request.width, request.height);
+        if let Some(surface) = self.surfaces.get_mut(&id) {
+            surface.request = *request;
+            if resized {
+                surface.image = None;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn destroy(&mut self, id: SurfaceId) {
+        self.surfaces.remove(&id);
+    }
+
+    pub(super) fn get(&self, id: SurfaceId) -> Result<&Surface, DisplayError> {
+        self.surfaces
+            .get(&id)
+            .ok_or(DisplayError::UnknownSurface { surface: id })
+    }
+
+    /// The scanouts that had a picture.
+    pub(super) fn shown_scanouts(&self) -> impl Iterator<Item = SurfaceId> {
+        self.surfaces.iter().filter_map(|(id, surface)| {
+            let is_scanout = matches!(surface.request.role, Role::Scanout { .. });
+            (is_scanout && surface.has_picture).then_some(*id)
+        })
+    }
+
+    pub(super) fn set_has_picture(&mut self, id: SurfaceId) {
+        if let Some(surface) = self.surfaces.get_mut(&id) {
+            surface.has_picture = true;
+        }
+    }
+
+    pub(super) fn set_position(&mut self, id: SurfaceId, to: Position) -> Result<(), DisplayError> {
+        let surface = self
+            .surfaces
+            .get_mut(&id)
+            .ok_or(DisplayError::UnknownSurface { surface: id })?;
+        match &mut surface.request.role {
+            Role::Cursor { position, .. } => {
+                *position = to;
+                Ok(())
+            }
+            Role::Scanout { .. } => Err(DisplayError::NotACursor { surface: id }),
+        }
+    }
+
+    /// Takes a cursor's new image: its top-left 64 by 64 pixels, with transparent ones where it is smaller.
+    pub(super) fn set_image(
+        &mut self,
+        id: SurfaceId,
+        frame: &Frame<'_>,
+    ) -> Result<(), DisplayError> {
+        let crop = Rect {
+            width: frame.crop.width.min(CURSOR_SIDE),
+            height: frame.crop.height.min(CURSOR_SIDE),
+            ..frame.crop
+        };
+        let PixelSource::Memory(memory) = frame.pixels else {
+            return Ok(());
+        };
+        let mut packed = Vec::new();
+        copy::read_rect(
+            &memory,
+            &frame.layout,
+            crop,
+            DrmFourcc::Argb8888,
+            &mut packed,
+        )?;
+        let mut pixels = vec![0; bytes(CURSOR_BYTES)];
+        let rows = pixels.chunks_exact_mut(bytes(CURSOR_SIDE).saturating_mul(4));
+        let image_rows = packed.chunks_exact(bytes(crop.width).saturating_mul(4).max(1));
+        for (row, image_row) in rows.zip(image_rows) {
+            if let Some(start) = row.get_mut(..image_row.len()) {
+                start.copy_from_slice(image_row);
+            }
+        }
+        self.images = self.images.saturating_add(1);
+        let serial = self.images;
+        if let Some(surface) = self.surfaces.get_mut(&id) {
+            surface.image = Some(CursorImage { pixels, serial });
+            surface.has_picture = true;
+        }
+        Ok(())
+    }
+
+    /// A new front end knows nothing.
+    pub(super) fn forget_told(&mut self) {
+        self.told = [Told::default(); MAX_OUTPUTS];
+    }
+
+    /// Tells the front end the size of a scanout unless it knows. An UPDATE of a scanout that it knows nothing of is
+    /// the end of QEMU.
+    pub(super) fn announce(
+        &mut self,
+        client: &mut Client,
+        surface: SurfaceId,
+        output: u32,
+        request: &SurfaceRequest,
+    ) -> Announced {
+        let current = ToldScanout {
+            surface,
+            width: request.width,
+            height: request.height,
+        };
+        let Some(told) = self.told.get_mut(bytes(output)) else {
+            return Announced::Before;
+        };
+        if told.scanout == Some(current) {
+            return Announced::Before;
+        }
+        told.scanout = Some(current);
+        let message = Scanout {
+            scanout: output,
+            width: request.width,
+            height: request.height,
+        };
+        client.message(Request::Scanout, &message, 0);
+        Announced::JustNow
+    }
+
+    /// Tells the front end which scanouts have gone, and how the cursors are now.
+    pub(super) fn tell_changes(&mut self, client: &mut Client) {
+        for (output, told) in (0_u32..).zip(&mut self.told) {
+            let gone = |told: ToldScanout| !self.surfaces.contains_key(&told.surface);
+            if told.scanout.is_some_and(gone) {
+                told.scanout = None;
+                let disabled = Scanout {
+                    scanout: output,
+                    width: 0,
+                    height: 0,
+                };
+                client.message(Request::Scanout, &disabled, 0);
+            }
+            let cursor = self
+                .surfaces
+                .values()
+                .find_map(|surface| visible_cursor(surface, &self.surfaces, output));
+            match (told.cursor, cursor) {
+                (None, None) => {}
+                (Some(old), None) => {
+                    let hidden = CursorPosition::new(output, old.position);
+                    client.message(Request::CursorHide, &hidden, 0);
+                }
+                (old, Some((new, image))) => {
+                    let position = CursorPosition::new(output, new.position);
+                    let same_image = old
+                        .is_some_and(|old| (old.serial, old.hotspot) == (new.serial, new.hotspot));
+                    if !same_image {
+                        let update = CursorUpdate {
+                            position,
+                            hotspot_x: new.hotspot.x,
+                            hotspot_y: new.hotspot.y,
+                        };
+                        client.message(Request::CursorUpdate, &update, CURSOR_BYTES);
+                        client.bytes().extend_from_slice(&image.pixels);
+                    } else if old != Some(new) {
+                        client.message(Request::CursorPosition, &position, 0);
+                    }
+                }
+            }
+            told.cursor = cursor.map(|(cursor, _)| cursor);
+        }
+    }
+
+    /// Whether the request names what there can be; `own` is the surface that it is for, if there is one already.
+    fn check(&self, request: &SurfaceRequest, own: Option<SurfaceId>) -> Result<(), DisplayError> {
+        match request.role {
+            Role::Scanout { output } => {
+                if bytes(output) >= MAX_OUTPUTS {
+                    return Err(DisplayError::UnknownOutput { output });
+                }
+                let taken = self
+                    .surfaces
+                    .iter()
+                    .any(|(id, surface)| Some(*id) != own && surface.request.role == request.role);
+                if taken {
+                    return Err(DisplayError::OutputTaken { output });
+                }
+            }
+            Role::Cursor { parent, .. } => {
+                if let Some(surface) = self.surfaces.get(&parent)
+                    && matches!(surface.request.role, Role::Cursor { .. })
+                {
+                    return Err(DisplayError::NotAScanout { surface: parent });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The surface as the cursor of `output`, if it is one and has an image.
+fn visible_cursor<'a>(
+    surface: &'a Surface,
+    surfaces: &BTreeMap<SurfaceId, Surface>,
+    output: u32,
+) -> Option<(ToldCursor, &'a CursorImage)> {
+    let Role::Cursor {
+        parent,
+        hotspot,
+        position,
+    } = surface.request.role
+    else {
+        return None;
+    };
+    let image = surface.image.as_ref()?;
+    let below = surfaces.get(&parent)?.request.role;
+    (below == Role::Scanout { output }).then_some((
+        ToldCursor {
+            serial: image.serial,
+            position,
+            hotspot,
+        },
+        image,
+    ))
+}
+
+/// A number of pixels or bytes as an index. Nothing here is as large as 2^32.
+pub(super) fn bytes(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

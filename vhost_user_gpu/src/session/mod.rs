@@ -1,0 +1,254 @@
+//! The vhost-user side of the device: what the front end asks, in the order in which it asks.
+//!
+//! The event loop hands each whole message to [`Session::handle`], sends the reply it returns, and calls
+//! [`Session::run_turn`] when rings or the display have work. Nothing here waits for anything.
+//!
+//! The front end is trusted with the guest's memory, not with good manners: every field is checked, and what is
+//! refused leaves everything as it was.
+
+pub(crate) mod connection;
+mod memory;
+pub(crate) mod message;
+mod negotiation;
+mod rings;
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use gpu_display::Display;
+use nix::sys::stat::{SFlag, fstat};
+use vhost::vhost_user::message::FrontendReq;
+use virtio_gpu::{Device, QueueIndex, Turn};
+
+use self::message::{Message, encode_reply};
+use crate::Error;
+use crate::memory::MemoryTable;
+use crate::poller::Poller;
+use crate::remote_display::FrontEndSocket;
+use crate::vring::Vring;
+
+/// One front end's use of the device.
+#[derive(Debug)]
+pub struct Session<D> {
+    device: Device<D>,
+    poller: Poller,
+    memory: MemoryTable,
+    control: Vring,
+    cursor: Vring,
+    /// The virtio features last acknowledged, as the front end sent them.
+    features: u64,
+    /// Why the rings may not start, if so: the guest was promised features that the device does not have.
+    features_refused: bool,
+    protocol_features: u64,
+    /// The display used up its turn and has more to do.
+    display_pending: bool,
+    /// The display socket of a front end whose help the display does not need.
+    unused_gpu_socket: Option<OwnedFd>,
+}
+
+/// What a request is answered with.
+enum Answer {
+    /// Nothing but the acknowledgement that any request can ask for.
+    Done,
+    /// This payload.
+    Payload(Vec<u8>),
+}
+
+impl<D: Display + FrontEndSocket> Session<D> {
+    /// A session in which nothing was said yet.
+    #[must_use]
+    pub fn new(device: Device<D>, poller: Poller) -> Self {
+        Self {
+            device,
+            poller,
+            memory: MemoryTable::default(),
+            control: Vring::new(0, QueueIndex::Control),
+            cursor: Vring::new(1, QueueIndex::Cursor),
+            features: 0,
+            features_refused: false,
+            protocol_features: 0,
+            display_pending: false,
+            unused_gpu_socket: None,
+        }
+    }
+
+    /// The device.
+    pub const fn device(&self) -> &Device<D> {
+        &self.device
+    }
+
+    /// Carries out one request and returns the bytes to send back, if any.
+    ///
+    /// # Errors
+    ///
+    /// Only what ends the session ([`Error::ends_session`]); what is merely refused is logged and, where the front end
+    /// asked for an acknowledgement, answered with a failure.
+    pub(crate) fn handle(&mut self, message: Message) -> Result<Option<Vec<u8>>, Error> {
+        let number = message.header.request;
+        let needs_reply = message.needs_reply();
+        let answer = match FrontendReq::try_from(number) {
+            Ok(request) => {
+                log::debug!("{request:?}, {} bytes", message.payload.len());
+                let answer = self.dispatch(request, message);
+                match answer {
+                    Err(source) if has_own_answer(request) && !source.ends_session() => {
+                        Err(Error::Unanswerable {
+                            request,
+                            source: Box::new(source),
+                        })
+                    }
+                    answer => answer,
+                }
+            }
+            Err(()) => Err(Error::UnknownRequest { request: number }),
+        };
+        let acknowledges = needs_reply && self.acknowledges();
+        match answer {
+            Ok(Answer::Payload(payload)) => Ok(Some(encode_reply(number, &payload))),
+            Ok(Answer::Done) => {
+                Ok(acknowledges.then(|| encode_reply(number, &0_u64.to_ne_bytes())))
+            }
+            Err(error) if error.ends_session() => Err(error),
+            Err(error) => {
+                log::warn!("refused: {}", error.chain());
+                Ok(acknowledges.then(|| encode_reply(number, &1_u64.to_ne_bytes())))
+            }
+        }
+    }
+
+    fn dispatch(&mut self, request: FrontendReq, mut message: Message) -> Result<Answer, Error> {
+        match request {
+            FrontendReq::SET_MEM_TABLE => self.set_memory_table(message),
+            FrontendReq::ADD_MEM_REG => self.add_memory_region(message),
+            FrontendReq::REM_MEM_REG => self.remove_memory_region(message),
+            FrontendReq::SET_VRING_KICK => self.set_kick(message),
+            FrontendReq::SET_VRING_CALL => self.set_call(message),
+            FrontendReq::SET_VRING_ERR => self.set_error(message),
+            FrontendReq::GPU_SET_SOCKET => self.set_gpu_socket(message),
+            _ => {
+                message.take_descriptors(request, 0)?;
+                self.dispatch_plain(request, &message)
+            }
+        }
+    }
+
+    /// The requests that bring no descriptor.
+    fn dispatch_plain(&mut self, request: FrontendReq, message: &Message) -> Result<Answer, Error> {
+        match request {
+            FrontendReq::GET_FEATURES => self.get_features(message),
+            FrontendReq::SET_FEATURES => self.set_features(message),
+            FrontendReq::GET_PROTOCOL_FEATURES => self.get_protocol_features(message),
+            FrontendReq::SET_PROTOCOL_FEATURES => self.set_protocol_features(message),
+            FrontendReq::SET_OWNER => message.no_payload(request).map(|()| Answer::Done),
+            FrontendReq::RESET_OWNER => self.reset_owner(message),
+            FrontendReq::RESET_DEVICE => self.reset_device(message),
+            FrontendReq::GET_QUEUE_NUM => self.get_queue_number(message),
+            FrontendReq::GET_MAX_MEM_SLOTS => self.get_max_memory_slots(message),
+            FrontendReq::GET_CONFIG => self.get_config(message),
+            FrontendReq::SET_CONFIG => self.set_config(message),
+            FrontendReq::SET_VRING_NUM => self.set_ring_size(message),
+            FrontendReq::SET_VRING_ADDR => self.set_ring_addresses(message),
+            FrontendReq::SET_VRING_BASE => self.set_ring_base(message),
+            FrontendReq::GET_VRING_BASE => self.get_ring_base(message),
+            FrontendReq::SET_VRING_ENABLE => self.set_ring_enabled(message),
+            other => Err(Error::UnknownRequest {
+                request: other.into(),
+            }),
+        }
+    }
+
+    fn set_gpu_socket(&mut self, mut message: Message) -> Result<Answer, Error> {
+        let request = FrontendReq::GPU_SET_SOCKET;
+        let socket = message.take_descriptor(request)?;
+        message.no_payload(request)?;
+        let mode = fstat(&socket).map(|status| SFlag::from_bits_truncate(status.st_mode));
+        if mode.map(|mode| mode & SFlag::S_IFMT) != Ok(SFlag::S_IFSOCK) {
+            return Err(Error::UnusableDescriptor {
+                request,
+                source: nix::errno::Errno::ENOTSOCK.into(),
+            });
+        }
+        // Closing it would leave QEMU spinning on the other end.
+        self.unused_gpu_socket = self.device.display_mut().set_gpu_socket(socket);
+        self.display_pending = true;
+        Ok(Answer::Done)
+    }
+
+    /// Takes in a kick of a ring.
+    pub(crate) fn take_kick(&mut self, index: u16) {
+        if let Some(ring) = self.ring_mut(index) {
+            ring.take_kick();
+        }
+    }
+
+    /// Has the display look at what its descriptor or deadline announced, in the next turn.
+    pub(crate) const fn display_is_due(&mut self) {
+        self.display_pending = true;
+    }
+
+    /// Whether [`Session::run_turn`] has something to do now.
+    pub(crate) fn has_work(&self) -> bool {
+        self.display_pending || self.control.has_work() || self.cursor.has_work()
+    }
+
+    /// When the display wants a turn even if nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.device.deadline()
+    }
+
+    /// Gives both rings and the display one bounded turn, and the guest at most one interrupt for each ring.
+    pub(crate) fn run_turn(&mut self) {
+        let mut turn = Turn::default();
+        for ring in [&mut self.control, &mut self.cursor] {
+            if ring.has_work() {
+                let done = self.device.process_queue(ring.queue, Instant::now());
+                ring.set_pending(done.more);
+                turn = turn.merge(done);
+            }
+        }
+        if self.display_pending {
+            let done = self.device.dispatch_display(Instant::now());
+            self.display_pending = done.more;
+            turn = turn.merge(done);
+        }
+        self.notify(turn);
+        for ring in [&mut self.control, &mut self.cursor] {
+            if self.device.queue_failed(ring.queue) {
+                ring.tell_failure();
+            }
+        }
+    }
+
+    /// Raises the interrupts that `turn` asks for. There is none for the configuration: QEMU refuses it from this
+    /// device, and tells its guest of changed screens by itself.
+    fn notify(&self, turn: Turn) {
+        for ring in [&self.control, &self.cursor] {
+            if turn.notify(ring.queue) {
+                ring.notify();
+            }
+        }
+    }
+
+    fn ring_mut(&mut self, index: u16) -> Option<&mut Vring> {
+        match index {
+            0 => Some(&mut self.control),
+            1 => Some(&mut self.cursor),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the front end waits for an answer to `request` whatever its flags say.
+const fn has_own_answer(request: FrontendReq) -> bool {
+    matches!(
+        request,
+        FrontendReq::GET_FEATURES
+            | FrontendReq::GET_PROTOCOL_FEATURES
+            | FrontendReq::GET_QUEUE_NUM
+            | FrontendReq::GET_VRING_BASE
+            | FrontendReq::GET_MAX_MEM_SLOTS
+            | FrontendReq::GET_CONFIG
+    )
+}
