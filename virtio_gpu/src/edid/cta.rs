@@ -19,22 +19,25 @@ const CAPABILITIES: u8 = 1 << 6 | 0b10 << 2 | 0b10;
 /// The extension block's 128 bytes.
 pub(super) fn block(display: &Display<'_>) -> Vec<u8> {
     let capabilities = data_block(EXTENDED, &[VIDEO_CAPABILITY, CAPABILITIES]);
-    // The first code of a video block counts as preferred before a base block
-    // whose timing is not native.
-    let (data, native_timings) = if display.needs_displayid() {
-        (capabilities, 0)
-    } else {
-        ([video_block(display), capabilities].concat(), 1)
-    };
+    let data = [video_block(display), capabilities].concat();
+    let native_timings = u8::from(!display.needs_displayid());
     let end = u8::try_from(HEADER.saturating_add(data.len())).unwrap_or(0);
     let mut block = vec![TAG, REVISION, end, UNDERSCAN | native_timings];
     block.extend(data);
     finish(block)
 }
 
+/// The CTA-861 modes that fit the display. None beside a DisplayID timing: the
+/// first code would count as preferred before a base block that is not native.
 fn video_block(display: &Display<'_>) -> Vec<u8> {
     let largest_first = display.modes.iter().rev();
-    let codes: Vec<u8> = largest_first.filter_map(|mode| mode.vic).collect();
+    let codes: Vec<u8> = largest_first
+        .filter(|mode| mode.fits(&display.preferred))
+        .filter_map(|mode| mode.vic)
+        .collect();
+    if codes.is_empty() || display.needs_displayid() {
+        return Vec::new();
+    }
     data_block(VIDEO, &codes)
 }
 

@@ -23,7 +23,7 @@ pub struct EdidRequest<'a> {
     pub width: u32,
     /// Height in pixels, exact in the preferred mode from 64 to 16,384.
     pub height: u32,
-    /// Frames per 1000 seconds, from 1,000 to 1,000,000; 0 gives 60 Hz. Very
+    /// Frames per 1000 seconds, from 20,000 to 1,000,000; 0 gives 60 Hz. Very
     /// large displays get what their pixel clock allows.
     pub refresh_millihertz: u32,
     /// Width of the picture in millimetres. If this or the height is 0, both
@@ -56,7 +56,7 @@ struct Display<'a> {
     preferred: Timing,
     /// The timing of the base block: the preferred one, or what stands in.
     first: Timing,
-    /// Common modes that fit the display.
+    /// Common modes that fit the display, and 640x480.
     modes: Vec<Mode>,
     size: Millimetres,
     name: &'a str,
@@ -71,13 +71,13 @@ impl<'a> Display<'a> {
         };
         let refresh = match request.refresh_millihertz {
             0 => 60_000,
-            refresh => refresh.clamp(1_000, 1_000_000),
+            refresh => refresh.clamp(20_000, 1_000_000),
         };
         let preferred = Timing::reduced_blanking(width, height, refresh);
         Self {
             preferred,
             first: modes::base_timing(&preferred),
-            modes: modes::fitting(width, height),
+            modes: modes::fitting(&preferred),
             size: Millimetres::new(request, width, height),
             name: request.name,
             serial: request.serial,

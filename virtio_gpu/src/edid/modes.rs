@@ -62,12 +62,19 @@ const fn standard(width: u16, ratio: u8) -> [u8; 2] {
     [(width / 8 - 31) as u8, ratio]
 }
 
-/// The modes that fit a display, smallest first; 640x480 always, as CTA-861
-/// demands.
-pub(super) fn fitting(width: u16, height: u16) -> Vec<Mode> {
+impl Mode {
+    /// Whether the mode is no larger than the preferred one.
+    pub(super) fn fits(&self, preferred: &Timing) -> bool {
+        self.width <= preferred.width && self.height <= preferred.height
+    }
+}
+
+/// The modes that fit a display, smallest first; 640x480 always, as every
+/// sink must know it.
+pub(super) fn fitting(preferred: &Timing) -> Vec<Mode> {
     MODES
         .into_iter()
-        .filter(|mode| mode.width <= width && mode.height <= height || mode.vic == Some(1))
+        .filter(|mode| mode.fits(preferred) || mode.vic == Some(1))
         .collect()
 }
 

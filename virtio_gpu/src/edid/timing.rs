@@ -35,8 +35,11 @@ impl Timing {
     const V_BLANK_MIN_US: u64 = 460;
     /// The fastest clock of a DisplayID timing, in 10 kHz.
     const CLOCK_MAX: u32 = 1 << 24;
+    /// Pixels per 1000 seconds, at least: parsers take a clock below 10 MHz
+    /// for a broken descriptor.
+    const PIXELS_MIN: u64 = 10_000_000_000;
 
-    /// The timing of a mode; `refresh` in millihertz, at most 1,000,000.
+    /// The timing of a mode; `refresh` in millihertz, 20,000 to 1,000,000.
     pub(super) fn reduced_blanking(width: u16, height: u16, refresh: u32) -> Self {
         let v_sync = v_sync(width, height);
         let v_min = Self::V_FRONT
@@ -51,14 +54,20 @@ impl Timing {
             .checked_div(1_000_000_000_u64.saturating_sub(blanking))
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        let v_blank = u16::try_from(lines).unwrap_or(u16::MAX).max(v_min);
         let mut timing = Self {
             clock: 0,
             width,
             height,
             v_sync,
-            v_blank,
+            v_blank: u16::try_from(lines).unwrap_or(u16::MAX).max(v_min),
         };
+        // Small pictures take longer blanking than they need.
+        let pixels_per_line = timing.h_total().saturating_mul(refresh).max(1);
+        let lines = Self::PIXELS_MIN.div_ceil(pixels_per_line);
+        let v_blank = lines.saturating_sub(height.into());
+        timing.v_blank = timing
+            .v_blank
+            .max(u16::try_from(v_blank).unwrap_or(u16::MAX));
         let clock = timing
             .h_total()
             .saturating_mul(timing.v_total())
