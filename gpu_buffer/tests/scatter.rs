@@ -83,6 +83,37 @@ fn entries_in_another_order_are_not_merged() {
 }
 
 #[test]
+fn no_piece_is_empty_even_where_one_ends() {
+    let list = resolve(&memory(), &[(0x8010, 3), (0x1000, 2)]).unwrap();
+
+    assert_eq!(
+        pieces(&list, 3, 2).unwrap(),
+        [vec![tag(0x1000), tag(0x1001)]]
+    );
+    assert_eq!(pieces(&list, 0, 3).unwrap().len(), 1);
+}
+
+#[test]
+fn one_mapping_at_two_addresses_is_no_neighbour_of_itself() {
+    let first = GuestRegionMmap::from_range(GuestAddress(0x1000), 0x1000, None).unwrap();
+    let next = GuestRegionMmap::with_arc(first.get_mmap(), GuestAddress(0x2000)).unwrap();
+    let far = GuestRegionMmap::with_arc(first.get_mmap(), GuestAddress(0x8000)).unwrap();
+    let memory = GuestMemoryMmap::from_regions(vec![first, next, far]).unwrap();
+    memory
+        .write_slice(&[1, 2, 3, 4], GuestAddress(0x1000))
+        .unwrap();
+    memory.write_slice(&[9], GuestAddress(0x1fff)).unwrap();
+
+    let wrapped = resolve(&memory, &[(0x1fff, 3)]).unwrap();
+    let across = resolve(&memory, &[(0x1000, 2), (0x8002, 2)]).unwrap();
+
+    assert_eq!(pieces(&wrapped, 0, 3).unwrap(), [vec![9], vec![1, 2]]);
+    assert_eq!(pieces(&across, 0, 4).unwrap(), [vec![1, 2], vec![3, 4]]);
+    let (without, _) = memory.remove_region(GuestAddress(0x8000), 0x1000).unwrap();
+    assert!(!across.still_mapped(&without));
+}
+
+#[test]
 fn an_entry_of_no_bytes_is_empty_wherever_it_points() {
     let list = resolve(&memory(), &[(0x1000, 1), (0xdead_0000, 0), (u64::MAX, 0)]).unwrap();
 

@@ -21,7 +21,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Which pixels of `area` a cursor of the size of `image` covers there, and which pixels of
-    /// the image they are. Both rectangles have the same size.
+    /// the image they are. Both rectangles have the same size, which may be empty.
     pub(super) fn covers(&self, image: &Picture, area: &Rect) -> Option<(Rect, Rect)> {
         let across = overlap(
             i64::from(self.position.x).saturating_sub(i64::from(self.hotspot.x)),
@@ -78,7 +78,6 @@ fn overlap(origin: i64, size: u32, area_start: u32, area_end: u64) -> Option<Ove
         image: u32::try_from(start.saturating_sub(origin)).ok()?,
         length,
     })
-    .filter(|overlap| overlap.length > 0)
 }
 
 fn blend_row(target: &mut [u8], source: &[u8]) {

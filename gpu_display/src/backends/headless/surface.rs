@@ -72,7 +72,7 @@ fn make_opaque(pixels: &mut [u8]) {
     }
 }
 
-/// The cursors over a scanout that have something to show, the oldest first.
+/// The cursors over a scanout, the oldest first. The image of one without a frame is transparent.
 pub(super) fn cursors(
     surfaces: &BTreeMap<SurfaceId, Surface>,
     scanout: SurfaceId,
@@ -84,7 +84,7 @@ pub(super) fn cursors(
                 parent,
                 hotspot,
                 position,
-            } if parent == scanout && surface.shown => Some(Cursor {
+            } if parent == scanout => Some(Cursor {
                 image: &surface.image,
                 place: Place { hotspot, position },
             }),
