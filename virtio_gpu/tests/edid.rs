@@ -227,6 +227,35 @@ fn full_hd_has_the_reduced_blanking_timing_of_cvt() {
 }
 
 #[test]
+fn a_displayid_timing_has_the_same_blanking() {
+    let edid = generate(&request(3840, 2160, 120_000));
+
+    // 460 us of 2160 lines at 120 Hz is 127 lines: 4000 x 2287 at 120 Hz.
+    assert_eq!(
+        displayid_timing(blocks(&edid)[2]),
+        Timing {
+            clock_khz: 1_097_760,
+            width: 3840,
+            h_blank: 160,
+            h_front: 48,
+            h_sync: 32,
+            height: 2160,
+            v_blank: 127,
+            v_front: 3,
+            v_sync: 5,
+        }
+    );
+}
+
+#[test]
+fn the_clock_is_rounded_to_the_nearest_10_kilohertz() {
+    let edid = generate(&request(1280, 800, 60_000));
+
+    // 1440 x 823 at 60 Hz is 71.1072 MHz.
+    assert_eq!(first_timing(blocks(&edid)[0]).clock_khz, 71_110);
+}
+
+#[test]
 fn the_sync_pulse_tells_the_aspect_ratio_as_in_cvt() {
     let cases = [
         (1024, 768, 4),
