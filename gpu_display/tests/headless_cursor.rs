@@ -114,13 +114,12 @@ fn a_hotspot_outside_the_image_moves_the_image_and_does_not_wrap() {
 }
 
 #[test]
-fn alpha_mixes_straight_colours() {
+fn alpha_weighs_what_is_below_colours_that_it_was_multiplied_into() {
     let (mut display, _, pointer) = red_with_cursor((0, 0), (0, 0));
 
     // White of three alphas, and one pixel not to be seen.
     let alphas = [[0, 51], [128, 255]];
-    Source::new(2, 2, |x, y| [255, 255, 255, alphas[y as usize][x as usize]])
-        .show(&mut display, pointer);
+    Source::new(2, 2, |x, y| [alphas[y as usize][x as usize]; 4]).show(&mut display, pointer);
 
     let picture = display.picture(0).unwrap();
     assert_eq!(picture.pixel(0, 0), Some([255, 0, 0, 255]));
@@ -134,8 +133,8 @@ fn mixing_is_rounded_to_the_nearest() {
     let (mut display, parent, pointer) = red_with_cursor((0, 0), (0, 0));
     Source::plain(8, 8, [100, 3, 0, 255]).show(&mut display, parent);
 
-    // (100 * 155 + 200 * 100) / 255 = 139.2; (3 * 155 + 1 * 100) / 255 = 2.2; 7 * 100 / 255 = 2.7
-    Source::plain(2, 2, [200, 1, 7, 100]).show(&mut display, pointer);
+    // 78 + 100 * 155 / 255 = 138.8; 0 + 3 * 155 / 255 = 1.8; 3 + 0 * 155 / 255 = 3
+    Source::plain(2, 2, [78, 0, 3, 100]).show(&mut display, pointer);
 
     assert_eq!(
         display.picture(0).unwrap().pixel(0, 0),

@@ -93,9 +93,10 @@ fn blend_row(target: &mut [u8], source: &[u8]) {
     }
 }
 
-/// `alpha` parts of `above` and the rest of `below`, rounded to the nearest.
+/// `above`, which has been multiplied by `alpha` already, over what `alpha` leaves of `below`,
+/// rounded to the nearest. A colour brighter than its alpha allows ends at white.
 fn blend(above: u8, below: u8, alpha: u8) -> u8 {
-    let weighted = |color: u8, weight: u8| u32::from(color).saturating_mul(u32::from(weight));
-    let sum = weighted(above, alpha).saturating_add(weighted(below, u8::MAX.saturating_sub(alpha)));
-    u8::try_from(sum.saturating_add(127) / 255).unwrap_or(u8::MAX)
+    let left = u32::from(below).saturating_mul(u32::from(u8::MAX.saturating_sub(alpha)));
+    let left = left.saturating_add(127) / 255;
+    u8::try_from(left.saturating_add(u32::from(above))).unwrap_or(u8::MAX)
 }
