@@ -92,9 +92,10 @@ impl<D: Display> Backend<D> {
         };
         let shown = scanout.shown.take();
         scanout.damage = Damage::default();
-        scanout.cursor.surface = None;
-        if let Some(surface) = scanout.surface.take() {
-            self.display.destroy_surface(surface);
+        for surface in [scanout.cursor.surface.take(), scanout.surface.take()] {
+            if let Some(surface) = surface {
+                self.display.destroy_surface(surface);
+            }
         }
         if let Some(shown) = shown {
             self.unlink(shown.resource, Self::scanout_id(index), Use::Scanout);

@@ -111,10 +111,6 @@ impl Display for Recorder {
 
     fn destroy_surface(&mut self, surface: SurfaceId) {
         self.surfaces.remove(&surface).expect("a known surface");
-        // Cursors go with their scanout.
-        self.surfaces.retain(|_, request| {
-            !matches!(request.role, gpu_display::Role::Cursor { parent, .. } if parent == surface)
-        });
         self.records.push(Record::Destroyed(surface));
     }
 
