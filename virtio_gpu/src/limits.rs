@@ -9,6 +9,9 @@ pub struct Limits {
     /// Host bytes of all pixel storage together, charged when a resource is
     /// created. 256 MiB is what QEMU's own device grants (`max_hostmem`).
     pub host_bytes: u64,
+    /// Bytes of what all scanouts show together, at four a pixel. A display
+    /// holds some copies of each scanout, and one resource can be on all 16.
+    pub shown_bytes: u64,
     /// Live resources. Bounds the table; a desktop uses some hundreds.
     pub resources: usize,
     /// Width and height of a resource in pixels. Every monitor and every GL
@@ -36,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             host_bytes: 256 << 20,
+            shown_bytes: 256 << 20,
             resources: 16_384,
             side: 16_384,
             backing_entries: 16_384,

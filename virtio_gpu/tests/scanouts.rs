@@ -51,6 +51,24 @@ fn all_sixteen_scanouts_show_one_resource_and_go_dark_with_it() {
 }
 
 #[test]
+fn what_all_scanouts_show_together_is_capped() {
+    let mut limits = Limits::default();
+    limits.shown_bytes = 2 * 16 * 16 * 4;
+    let mut rig = Rig::with(3, limits);
+    rig.image(1, 32, 32, gradient);
+    let quarter = rect(0, 0, 16, 16);
+    assert_eq!(rig.set_scanout(0, 1, quarter), OK);
+    assert_eq!(rig.set_scanout(1, 1, quarter), OK);
+
+    let refused = Err(ErrorCode::OutOfMemory);
+    assert_eq!(rig.set_scanout(2, 1, rect(0, 0, 1, 1)), refused);
+    assert_eq!(rig.set_scanout(0, 1, rect(0, 0, 17, 16)), refused);
+
+    assert_eq!(rig.set_scanout(1, 0, quarter), OK);
+    assert_eq!(rig.set_scanout(2, 1, quarter), OK);
+}
+
+#[test]
 fn the_rectangle_must_lie_inside_the_resource() {
     let mut rig = Rig::new();
     rig.image(1, 16, 16, gradient);

@@ -34,6 +34,7 @@ impl<D: Display> Backend<D> {
         if self.scanouts.get(index).and_then(|s| s.shown) == Some(shown) {
             return Ok(Success::NoData);
         }
+        self.check_shown_bytes(index, rect)?;
         let request = SurfaceRequest {
             role: Role::Scanout {
                 output: scanout_id.0,
@@ -59,6 +60,25 @@ impl<D: Display> Backend<D> {
         self.resources.get(id)?.scanouts.insert(scanout_id);
         self.place_cursor(index);
         Ok(Success::NoData)
+    }
+
+    /// Refuses a scanout that would take the pixels of all of them past the
+    /// limit.
+    fn check_shown_bytes(&self, index: usize, rect: Rect) -> Result<(), CommandError> {
+        let others = self.scanouts.iter().enumerate();
+        let area = others
+            .filter(|(other, _)| *other != index)
+            .filter_map(|(_, scanout)| scanout.shown)
+            .fold(rect.area(), |sum, shown| {
+                sum.saturating_add(shown.rect.area())
+            });
+        if area.saturating_mul(4) > self.limits.shown_bytes {
+            return Err(CommandError::LimitReached {
+                what: "bytes on all scanouts",
+                limit: self.limits.shown_bytes,
+            });
+        }
+        Ok(())
     }
 
     /// Makes the scanout's surface, or gives it a new size.
