@@ -112,10 +112,9 @@ impl<D: Display> Backend<D> {
         };
         let shown = scanout.shown.take();
         scanout.damage = Damage::default();
-        for surface in [scanout.cursor.surface.take(), scanout.surface.take()] {
-            if let Some(surface) = surface {
-                self.display.destroy_surface(surface);
-            }
+        let surfaces = [scanout.cursor.surface.take(), scanout.surface.take()];
+        for surface in surfaces.into_iter().flatten() {
+            self.display.destroy_surface(surface);
         }
         if let Some(shown) = shown {
             self.unlink(shown.resource, Self::scanout_id(index), Use::Scanout);
