@@ -4,10 +4,12 @@
 
 mod error;
 mod guest;
+mod picture;
 mod process;
 mod progress;
 mod rig;
 mod setup;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ enum Action {
     Setup,
     /// Boot a Linux guest with our device and run a command in it
     Guest(guest::GuestArgs),
+    /// Run every check and test; the last line is the summary
+    Test(test::TestArgs),
 }
 
 fn main() -> ExitCode {
@@ -64,5 +68,10 @@ fn run(action: Action) -> Result<ExitCode> {
             let code = guest::run(&workspace, &arguments)?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
         }
+        Action::Test(arguments) => Ok(if test::run(&workspace, &arguments)? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }),
     }
 }

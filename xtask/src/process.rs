@@ -165,15 +165,20 @@ pub(crate) fn run(mut command: Command, log: &Path, limit: Duration) -> Result<(
     }
 }
 
-/// Runs a program that ends by itself soon and returns what it printed.
+/// Runs a program that ends by itself soon and returns the text it printed.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    capture_bytes(command).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Runs a program that ends by itself soon and returns what it wrote.
+pub(crate) fn capture_bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .output()
         .map_err(Error::io("start", Path::new(command.get_program())))?;
     if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(output.stdout)
     } else {
         Err(Error::Command {
             command: describe(command),

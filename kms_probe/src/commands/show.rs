@@ -8,7 +8,7 @@ use crate::card::{Card, Size};
 use crate::commands::stay;
 use crate::error::Result;
 
-/// Prints each connector with its state and sizes.
+/// Prints each connector: its number from 0, name, id, state and sizes.
 pub(crate) fn list(path: &Path) -> Result<()> {
     let card = Card::open(path)?;
     for (head, connector) in card.connectors()?.iter().enumerate() {
@@ -18,7 +18,8 @@ pub(crate) fn list(path: &Path) -> Result<()> {
             .map(|mode| format!("{}x{}", mode.size().0, mode.size().1))
             .collect();
         println!(
-            "{head} {connector} {:?} {}",
+            "{head} {connector} {} {:?} {}",
+            u32::from(connector.handle()),
             connector.state(),
             sizes.join(" ")
         );

@@ -15,6 +15,8 @@ fi
 
 ln -s "$programs/kms-probe" /run/rig/tools/kms-probe
 
+# The terminal forgets its settings when nobody has it open.
+exec 4<>/dev/hvc0
 stty -F /dev/hvc0 -opost -echo
 # Programs that stop when their input ends read from a pipe that nobody writes to.
 mkfifo /run/rig/silence
@@ -23,10 +25,10 @@ exec 3<>/run/rig/silence
 run_job() {
     script=/rig/jobs/$1.running
     if [ -e "/rig/jobs/$1.console" ]; then
-        PATH=/run/rig/tools:$system:$applets setsid -c "$applets/sh" "$script" </dev/hvc0 >/dev/hvc0 2>&1 3>&-
+        PATH=/run/rig/tools:$system:$applets setsid -c "$applets/sh" "$script" </dev/hvc0 >/dev/hvc0 2>&1 3>&- 4>&-
         printf '\036rig-exit %d\n' $? >/dev/hvc0
     else
-        PATH=/run/rig/tools:$system:$applets setsid "$applets/sh" "$script" <&3 >"/rig/jobs/$1.out" 2>&1 3>&-
+        PATH=/run/rig/tools:$system:$applets setsid "$applets/sh" "$script" <&3 >"/rig/jobs/$1.out" 2>&1 3>&- 4>&-
         echo $? >"/rig/jobs/$1.ended"
         mv "/rig/jobs/$1.ended" "/rig/jobs/$1.status"
     fi

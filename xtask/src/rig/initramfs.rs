@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::error::{Error, Result};
+use crate::process;
 use crate::rig::cpio::Archive;
 use crate::setup::Parts;
 
@@ -73,16 +75,28 @@ pub(crate) fn build(parts: &Parts) -> Result<Vec<u8>> {
     let text = fs::read_to_string(&index).map_err(Error::io("read", &index))?;
     let mut order = String::new();
     for path in load_order(&text, &MODULES) {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = module_name(path);
         archive.program(
             &format!("modules/{name}"),
-            &read(&parts.kernel.modules.join(path))?,
+            &decompressed(&parts.kernel.modules.join(path), &parts.busybox)?,
         );
-        order.push_str(name);
+        order.push_str(&name);
         order.push('\n');
     }
     archive.program("modules/order", order.as_bytes());
     Ok(archive.finish())
+}
+
+/// A module as the smallest loader takes it.
+fn decompressed(path: &Path, busybox: &Path) -> Result<Vec<u8>> {
+    let (program, arguments): (&Path, &[&str]) =
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("xz") => (busybox, &["xzcat"]),
+            Some("gz") => (busybox, &["zcat"]),
+            Some("zst") => (Path::new("zstd"), &["-d", "-c"]),
+            _ => return read(path),
+        };
+    process::capture_bytes(Command::new(program).args(arguments).arg(path))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -224,6 +224,11 @@ impl Session {
         self.paths.run.path().join(format!("vnc{head}"))
     }
 
+    /// The host's path of a file that the guest has in `/rig`.
+    pub(crate) fn exchange_file(&self, name: &str) -> PathBuf {
+        self.paths.run.path().join("exchange").join(name)
+    }
+
     /// Whether QEMU and the daemon are still there.
     pub(crate) fn check_running(&mut self) -> Result<()> {
         self.qemu.check_running()?;

@@ -20,6 +20,7 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 pub(crate) struct Apt {
     folder: PathBuf,
     logs: PathBuf,
+    codename: String,
     release: String,
     root: bool,
 }
@@ -39,6 +40,7 @@ impl Apt {
         let apt = Self {
             folder: workspace.rig().join("apt"),
             logs: workspace.logs(),
+            codename: system.codename.clone(),
             release: backports.clone().unwrap_or_else(|| system.codename.clone()),
             root: system.root,
         };
@@ -105,10 +107,10 @@ impl Apt {
         command
     }
 
-    /// What `package` depends on by name, one level down.
+    /// What the release's own `package` depends on, one level down.
     pub(crate) fn depends(&self, package: &str) -> Result<Vec<String>> {
         let text = process::capture(
-            &mut self.tool("apt-cache", &["-t", &self.release, "depends", package]),
+            &mut self.tool("apt-cache", &["-t", &self.codename, "depends", package]),
         )?;
         Ok(text
             .lines()

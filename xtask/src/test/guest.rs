@@ -1,0 +1,177 @@
+//! Runs the guest tests, sharing boots; a failure costs its guest, so that the next test starts clean.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::process;
+use crate::rig::{DeviceKind, Display, Options, Session};
+use crate::setup::{self, Parts, Purpose};
+use crate::test::report::{Outcome, Report};
+use crate::test::scenes;
+use crate::workspace::Workspace;
+
+/// A test on a running guest.
+type Scene = fn(&mut Stage<'_>) -> Result<()>;
+
+/// What every guest test works with.
+#[derive(Debug)]
+pub(crate) struct Stage<'a> {
+    /// The guest.
+    pub(crate) session: &'a mut Session,
+    /// Where pictures are kept when they are wrong.
+    pub(crate) out: &'a Path,
+    /// The folder of a headless display's pictures.
+    pub(crate) headless: &'a Path,
+}
+
+const ON_FRONT_END: [(&str, Scene); 9] = [
+    ("modetest's pattern", scenes::modetest),
+    ("page flips", scenes::flips),
+    ("partial update", scenes::partial_update),
+    ("two resolutions", scenes::resolutions),
+    ("another size from the window", scenes::resize),
+    ("cursor image and hotspot", scenes::cursor_shape),
+    ("driver removed and loaded again", scenes::driver_reload),
+    ("two scanouts", scenes::two_scanouts),
+    ("reboot with the device kept", scenes::reboot),
+];
+
+const HEADLESS: [(&str, Scene); 3] = [
+    ("headless: page flips", scenes::headless_flips),
+    ("headless: cursor position", scenes::cursor_position),
+    ("headless: cursor hidden", scenes::cursor_hidden),
+];
+
+const EXIT_CODE: &str = "exit code of `cargo xtask guest`";
+
+/// Boots guests and runs all tests in them.
+pub(crate) fn run(workspace: &Workspace, device: DeviceKind, report: &mut Report) -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        let names = ON_FRONT_END.iter().chain(&HEADLESS).map(|(name, _)| *name);
+        for name in names.chain([EXIT_CODE]) {
+            skip(report, name, "the guest rig needs an x86-64 host")?;
+        }
+        return Ok(());
+    }
+    let prepared = setup::ensure(workspace, Purpose::Test)
+        .and_then(|parts| Ok((parts, workspace.build_programs(device)?)));
+    let (parts, daemon) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            report.check("guest: preparation", || Err(error))?;
+            return Ok(());
+        }
+    };
+    let mut house = House {
+        workspace,
+        parts: &parts,
+        daemon: daemon.as_deref(),
+        headless: workspace.out().join("headless"),
+        session: None,
+    };
+    let front_end = Options {
+        label: "test-frontend".to_owned(),
+        device,
+        max_outputs: 2,
+        ..Options::default()
+    };
+    for (name, scene) in ON_FRONT_END {
+        house.play(report, name, scene, &front_end)?;
+    }
+    house.close()?;
+    let headless = Options {
+        label: "test-headless".to_owned(),
+        device,
+        display: Display::Headless(house.headless.clone()),
+        ..Options::default()
+    };
+    for (name, scene) in HEADLESS {
+        if device == DeviceKind::Qemu {
+            skip(report, name, "QEMU's built-in device has no such display")?;
+        } else {
+            house.play(report, name, scene, &headless)?;
+        }
+    }
+    house.close()?;
+    report.check(EXIT_CODE, || exit_code(device))?;
+    Ok(())
+}
+
+fn skip(report: &mut Report, name: &str, why: &str) -> Result<()> {
+    report.check(name, || Ok(Outcome::Skipped(why.to_owned())))?;
+    Ok(())
+}
+
+/// Keeps one guest running from test to test.
+struct House<'a> {
+    workspace: &'a Workspace,
+    parts: &'a Parts,
+    daemon: Option<&'a Path>,
+    headless: PathBuf,
+    session: Option<Session>,
+}
+
+impl House<'_> {
+    fn play(
+        &mut self,
+        report: &mut Report,
+        name: &str,
+        scene: Scene,
+        options: &Options,
+    ) -> Result<()> {
+        let passed = report.check(name, || {
+            let session = match self.session.take() {
+                Some(session) => session,
+                None => Session::boot(self.workspace, self.parts, self.daemon, options)?,
+            };
+            let session = self.session.insert(session);
+            let mut stage = Stage {
+                session,
+                out: &self.workspace.out(),
+                headless: &self.headless,
+            };
+            scene(&mut stage)
+                .and_then(|()| stage.session.check_running())
+                .map_err(|error| error.with_logs(|| stage.session.logs()))?;
+            Ok(Outcome::Passed)
+        })?;
+        if !passed {
+            self.session = None;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        match self.session.take() {
+            Some(session) => session.quit(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The command of the user's own words, in a process of its own.
+fn exit_code(device: DeviceKind) -> Result<Outcome> {
+    let program =
+        std::env::current_exe().map_err(Error::io("find", Path::new("this program itself")))?;
+    let device = match device {
+        DeviceKind::Ours => "ours",
+        DeviceKind::Qemu => "qemu",
+    };
+    let log = tempfile::NamedTempFile::new()
+        .map_err(Error::io("create a file in", &std::env::temp_dir()))?;
+    let mut command = Command::new(program);
+    command.args(["guest", "--device", device, "--", "sh", "-c"]);
+    command.arg("printf 'a  b\\n'; exit 42");
+    let mut child = process::Process::spawn("cargo xtask guest", command, log.path())?;
+    let status = child.wait(Duration::from_secs(240))?;
+    let output = std::fs::read_to_string(log.path()).map_err(Error::io("read", log.path()))?;
+    if status.code() == Some(42) && output == "a  b\n" {
+        Ok(Outcome::Passed)
+    } else {
+        Ok(Outcome::Failed(format!(
+            "{status}, printed {output:?}; expected code 42 and \"a  b\\n\""
+        )))
+    }
+}

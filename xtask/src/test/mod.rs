@@ -1,0 +1,70 @@
+//! `cargo xtask test`: every check there is, one line each, one summary.
+
+mod checks;
+mod guest;
+mod report;
+mod scenes;
+
+use crate::error::Result;
+use crate::rig::DeviceKind;
+use crate::workspace::Workspace;
+
+use report::Report;
+
+/// Which checks to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// The checks to run; all when none is named
+    #[arg(value_enum)]
+    groups: Vec<Group>,
+    /// Whose virtio-gpu the guest tests use: to tell a wrong test from a wrong device
+    #[arg(long, value_enum, default_value = "ours", hide = true)]
+    device: DeviceKind,
+}
+
+/// A group of checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    /// The code is formatted
+    Fmt,
+    /// The lints are content
+    Clippy,
+    /// The documentation builds without a warning
+    Doc,
+    /// No source file is too long
+    Length,
+    /// Unit and integration tests
+    Unit,
+    /// A real Linux guest
+    Guest,
+}
+
+const ALL: [Group; 6] = [
+    Group::Fmt,
+    Group::Clippy,
+    Group::Doc,
+    Group::Length,
+    Group::Unit,
+    Group::Guest,
+];
+
+/// Runs the checks; returns whether none failed.
+pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
+    let mut report = Report::default();
+    let groups: &[Group] = if arguments.groups.is_empty() {
+        &ALL
+    } else {
+        &arguments.groups
+    };
+    for group in groups {
+        match group {
+            Group::Fmt => checks::format(workspace, &mut report)?,
+            Group::Clippy => checks::clippy(workspace, &mut report)?,
+            Group::Doc => checks::documentation(workspace, &mut report)?,
+            Group::Length => checks::length(workspace, &mut report),
+            Group::Unit => checks::unit(workspace, &mut report)?,
+            Group::Guest => guest::run(workspace, arguments.device, &mut report)?,
+        }
+    }
+    Ok(report.finish())
+}
