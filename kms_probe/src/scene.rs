@@ -147,7 +147,7 @@ fn caption(canvas: &mut Canvas, (width, height): (u32, u32), label: &str) {
     let widest = lines.iter().map(|line| text_dots(line)).max().unwrap_or(1);
     let dot = (width * 9 / 10 / widest.max(1)).clamp(1, height / 200 + 1);
     let line_height = 10 * dot;
-    let top = height - height / 40 - line_height * 2;
+    let top = height.saturating_sub(height / 40 + line_height * 2);
     for (row, line) in (0..).zip(lines) {
         let left = width.saturating_sub(text_dots(line) * dot) / 2;
         let at = |shift: u32| (left + shift, top + row * line_height + shift);

@@ -19,14 +19,6 @@ pub(crate) enum Error {
         /// How to get it.
         hint: String,
     },
-    /// A command line that cannot be meant.
-    #[error("{what}")]
-    Usage {
-        /// The mistake.
-        what: String,
-        /// What to write instead.
-        hint: String,
-    },
     /// The operating system refused.
     #[error("cannot {action}: {source}")]
     Io {
@@ -96,7 +88,7 @@ impl Error {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
-            Self::Missing { hint, .. } | Self::Usage { hint, .. } => Some(hint),
+            Self::Missing { hint, .. } => Some(hint),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod demo;
 mod error;
 mod guest;
 mod picture;
@@ -34,6 +35,8 @@ enum Action {
     Setup,
     /// Boot a Linux guest with our device and run a command in it
     Guest(guest::GuestArgs),
+    /// Show a moving picture that a Linux guest draws through our device
+    Demo(demo::DemoArgs),
     /// Run every check and test; the last line is the summary
     Test(test::TestArgs),
 }
@@ -67,6 +70,10 @@ fn run(action: Action) -> Result<ExitCode> {
         Action::Guest(arguments) => {
             let code = guest::run(&workspace, &arguments)?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+        }
+        Action::Demo(arguments) => {
+            demo::run(&workspace, &arguments)?;
+            Ok(ExitCode::SUCCESS)
         }
         Action::Test(arguments) => Ok(if test::run(&workspace, &arguments)? {
             ExitCode::SUCCESS

@@ -115,7 +115,7 @@ fn load_order<'a>(modules_dep: &'a str, wanted: &[&str]) -> Vec<&'a str> {
     }
     let mut order = Vec::new();
     for name in wanted {
-        if let Some(path) = by_name.get(&(*name).to_owned()) {
+        if let Some(path) = by_name.get(*name) {
             visit(path, &needs, &mut order, 0);
         }
     }

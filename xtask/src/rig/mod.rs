@@ -4,10 +4,12 @@ mod cpio;
 mod daemon;
 mod exchange;
 mod initramfs;
+mod machine;
 mod options;
 mod qmp;
 pub(crate) mod rfb;
 mod session;
+mod terminal;
 
-pub(crate) use options::{DeviceKind, Display, Options, Size};
+pub(crate) use options::{DeviceKind, Display, Options, Size, Window};
 pub(crate) use session::{Job, Session};

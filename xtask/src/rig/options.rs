@@ -22,6 +22,15 @@ pub(crate) enum Display {
     Headless(PathBuf),
 }
 
+/// A window that QEMU can open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// Through GTK.
+    Gtk,
+    /// Through SDL.
+    Sdl,
+}
+
 /// Width and height of a screen in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -60,8 +69,8 @@ pub(crate) struct Options {
     pub(crate) size: Size,
     /// Use the host's virtualisation instead of emulation.
     pub(crate) kvm: bool,
-    /// Open QEMU's window.
-    pub(crate) window: bool,
+    /// QEMU's window; without one, the screens are VNC servers.
+    pub(crate) window: Option<Window>,
     /// How long the guest may take to boot.
     pub(crate) boot_limit: Duration,
 }
@@ -78,7 +87,7 @@ impl Default for Options {
                 height: 800,
             },
             kvm: false,
-            window: false,
+            window: None,
             boot_limit: Duration::from_secs(120),
         }
     }

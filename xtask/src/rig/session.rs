@@ -2,23 +2,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::rig::daemon;
 use crate::rig::exchange::{Exchange, Follower, Request};
 use crate::rig::initramfs;
+use crate::rig::machine::{self, Paths};
 use crate::rig::options::{DeviceKind, Options};
-use crate::rig::qmp::{GPU, Qmp};
+use crate::rig::qmp::Qmp;
+use crate::rig::terminal::Splitter;
 use crate::setup::Parts;
 use crate::workspace::Workspace;
 
-const MEMORY_MIB: u32 = 2048;
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A booted guest. Dropping it ends QEMU, then the daemon.
@@ -39,14 +38,6 @@ pub(crate) struct Session {
 pub(crate) struct Job {
     id: String,
     name: String,
-}
-
-#[derive(Debug)]
-struct Paths {
-    /// Sockets and the exchange folder; short, because socket paths must be, and gone afterwards.
-    run: TempDir,
-    console: PathBuf,
-    terminal: PathBuf,
 }
 
 impl Session {
@@ -90,7 +81,7 @@ impl Session {
             )?),
             _ => None,
         };
-        let command = qemu_command(parts, &paths, &workspace.out(), options);
+        let command = machine::command(parts, &paths, &workspace.out(), options);
         let mut qemu = Process::spawn("QEMU", command, &log("qemu"))?;
         let qmp = Qmp::connect(&run.join("qmp"), || qemu.check_running())
             .map_err(|error| error.with_logs(|| qemu.log_tail()))?;
@@ -304,164 +295,5 @@ impl Session {
             self.exchange.answer(&id, &answer)?;
         }
         Ok(())
-    }
-}
-
-fn qemu_command(parts: &Parts, paths: &Paths, out: &Path, options: &Options) -> Command {
-    let run = paths.run.path();
-    let mut command = parts.qemu.command();
-    let mut add = |option: &str, value: String| {
-        command.arg(option).arg(value);
-    };
-    add("-machine", "q35,memory-backend=memory".to_owned());
-    if options.kvm {
-        add("-accel", "kvm".to_owned());
-        add("-cpu", "host".to_owned());
-    } else {
-        add("-accel", "tcg,thread=multi".to_owned());
-        // As an AMD family 6 processor, which is what "max" says, LLVM takes it for a 32-bit one.
-        add(
-            "-cpu",
-            "max,vendor=GenuineIntel,family=6,model=60,stepping=3".to_owned(),
-        );
-    }
-    add("-smp", "2".to_owned());
-    add("-m", format!("{MEMORY_MIB}M"));
-    add(
-        "-object",
-        format!("memory-backend-memfd,id=memory,size={MEMORY_MIB}M,share=on"),
-    );
-    add("-kernel", parts.kernel.image.display().to_string());
-    add("-initrd", run.join("initramfs").display().to_string());
-    add(
-        "-append",
-        "console=ttyS0 quiet loglevel=4 panic=0".to_owned(),
-    );
-    add(
-        "-chardev",
-        format!("file,id=console,path={}", escape(&paths.console)),
-    );
-    add("-serial", "chardev:console".to_owned());
-    add("-device", "virtio-serial-pci".to_owned());
-    add(
-        "-chardev",
-        format!("file,id=terminal,path={}", escape(&paths.terminal)),
-    );
-    add("-device", "virtconsole,chardev=terminal".to_owned());
-    add(
-        "-qmp",
-        format!("unix:{},server=on,wait=off", escape(&run.join("qmp"))),
-    );
-    let share = |path: &Path, tag: &str, rest: &str| {
-        format!(
-            "local,path={},mount_tag={tag},security_model=none,multidevs=remap{rest}",
-            escape(path)
-        )
-    };
-    add("-virtfs", share(Path::new("/"), "host", ",readonly=on"));
-    add("-virtfs", share(&run.join("exchange"), "rig", ""));
-    add("-virtfs", share(out, "out", ""));
-    let screen = format!(
-        "id={GPU},max_outputs={},xres={},yres={}",
-        options.max_outputs, options.size.width, options.size.height
-    );
-    match options.device {
-        DeviceKind::Ours => {
-            add(
-                "-chardev",
-                format!("socket,id=gpu,path={}", escape(&run.join("gpu"))),
-            );
-            add(
-                "-device",
-                format!("vhost-user-gpu-pci,chardev=gpu,{screen}"),
-            );
-        }
-        DeviceKind::Qemu => add("-device", format!("virtio-gpu-pci,{screen}")),
-    }
-    if !options.window {
-        for head in 0..options.max_outputs {
-            add(
-                "-display",
-                format!(
-                    "vnc=unix:{},display={GPU},head={head}",
-                    escape(&run.join(format!("vnc{head}")))
-                ),
-            );
-        }
-    } else {
-        add("-device", "virtio-tablet-pci".to_owned());
-        add("-device", "virtio-keyboard-pci".to_owned());
-    }
-    command.args(["-nodefaults", "-vga", "none"]);
-    command
-}
-
-/// QEMU takes a comma in a value as the value's end unless it is doubled.
-fn escape(path: &Path) -> String {
-    path.to_string_lossy().replace(',', ",,")
-}
-
-/// Separates the end mark that the guest prints after a command from the command's own output.
-#[derive(Debug, Default)]
-struct Splitter {
-    pending: Vec<u8>,
-    ready: Vec<u8>,
-}
-
-const MARK: &[u8] = b"\x1erig-exit ";
-
-impl Splitter {
-    /// Takes more output; returns the exit code once the whole mark has come.
-    fn feed(&mut self, bytes: &[u8]) -> Option<i32> {
-        self.pending.extend_from_slice(bytes);
-        let Some(start) = self.pending.iter().position(|byte| *byte == 0x1e) else {
-            self.ready.append(&mut self.pending);
-            return None;
-        };
-        let mark = self.pending.split_off(start);
-        self.ready.append(&mut self.pending);
-        let text = mark.strip_prefix(MARK);
-        let code = text
-            .and_then(|text| text.split(|byte| *byte == b'\n').next())
-            .filter(|_| mark.contains(&b'\n'))
-            .and_then(|digits| std::str::from_utf8(digits).ok()?.trim().parse().ok());
-        if code.is_none() && !MARK.starts_with(mark.get(..MARK.len()).unwrap_or(&mark)) {
-            // The command itself printed the first byte of a mark.
-            self.ready.extend_from_slice(&mark);
-        } else {
-            self.pending = mark;
-        }
-        code
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.ready)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mark_is_found_in_pieces() {
-        let mut splitter = Splitter::default();
-        assert_eq!(splitter.feed(b"out\x1erig-"), None);
-        assert_eq!(splitter.feed(b"exit 4"), None);
-        assert_eq!(splitter.take(), b"out");
-        assert_eq!(splitter.feed(b"2\n"), Some(42));
-        assert!(splitter.take().is_empty());
-    }
-
-    #[test]
-    fn other_uses_of_the_byte_pass_through() {
-        let mut splitter = Splitter::default();
-        assert_eq!(splitter.feed(b"a\x1eb"), None);
-        assert_eq!(splitter.take(), b"a\x1eb");
-    }
-
-    #[test]
-    fn commas_in_paths_are_doubled() {
-        assert_eq!(escape(Path::new("/a,b")), "/a,,b");
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::rig::Window;
 use crate::setup::Purpose;
 use crate::setup::apt::Apt;
 
@@ -42,6 +43,19 @@ impl Qemu {
             command.args(["-L", "/usr/share/qemu", "-L", "/usr/share/seabios"]);
         }
         command
+    }
+}
+
+impl Qemu {
+    /// The window this QEMU can open, if any.
+    pub(crate) fn window(&self) -> Option<Window> {
+        let displays = process::capture(self.command().args(["-display", "help"])).ok()?;
+        let has = |name: &str| displays.lines().any(|line| line.trim() == name);
+        if has("gtk") {
+            Some(Window::Gtk)
+        } else {
+            has("sdl").then_some(Window::Sdl)
+        }
     }
 }
 

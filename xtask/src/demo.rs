@@ -1,0 +1,138 @@
+//! `cargo xtask demo`: a stock Linux guest draws a moving picture through our device.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::{Error, Result};
+use crate::picture::read_png;
+use crate::progress::Stage;
+use crate::rig::{DeviceKind, Display, Options, Session, Window};
+use crate::setup::{self, Parts, Purpose};
+use crate::workspace::Workspace;
+
+const DRAWN: Duration = Duration::from_secs(120);
+/// The daemon writes at most one picture a second.
+const WRITTEN: Duration = Duration::from_secs(20);
+/// The scene has thousands of colours; a console has a few.
+const COLOURS: usize = 500;
+
+/// Where to show the guest's screen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Write a picture even where a window could be opened
+    #[arg(long)]
+    headless: bool,
+    /// Write the picture into this folder instead of target/demo; goes with --headless
+    #[arg(long, value_name = "DIR", requires = "headless")]
+    out: Option<PathBuf>,
+    /// Whose virtio-gpu the guest gets, to compare
+    #[arg(long, value_enum, default_value = "ours", hide = true)]
+    device: DeviceKind,
+}
+
+/// Runs the demonstration and says where its picture is.
+pub(crate) fn run(workspace: &Workspace, arguments: &DemoArgs) -> Result<()> {
+    let start = Instant::now();
+    let out = match &arguments.out {
+        // The user's folder is relative to where the user is.
+        Some(folder) => std::path::absolute(folder).map_err(Error::io("find", folder))?,
+        None => workspace.target().join("demo"),
+    };
+    fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
+
+    let (parts, window) = prepare(workspace, !arguments.headless && has_display())?;
+    let stage = Stage::start("build the device", Duration::from_secs(60));
+    let daemon = workspace.build_programs(arguments.device)?;
+    stage.done();
+
+    let pictures = workspace.target().join("demo").join("headless");
+    let options = Options {
+        label: "demo".to_owned(),
+        device: arguments.device,
+        display: if window.is_some() {
+            Display::Frontend
+        } else {
+            Display::Headless(pictures.clone())
+        },
+        window,
+        ..Options::default()
+    };
+    let stage = Stage::start("boot Linux without KVM", Duration::from_secs(8));
+    let mut session = Session::boot(workspace, &parts, daemon.as_deref(), &options)?;
+    stage.done();
+
+    let stage = Stage::start("let the guest draw", Duration::from_secs(5));
+    let label = match arguments.device {
+        DeviceKind::Ours => "THROUGH THIS VIRTIO-GPU, WRITTEN IN RUST",
+        DeviceKind::Qemu => "THROUGH QEMU'S OWN VIRTIO-GPU",
+    };
+    let job = session.start(&["kms-probe", "animate", "--label", label])?;
+    session.wait_for_output(&job, "ready", DRAWN)?;
+    stage.done();
+
+    if window.is_some() {
+        println!("The window shows the guest's screen; close it to end.");
+        return session.wait_for_window();
+    }
+    let picture = out.join("guest.png");
+    let stage = Stage::start("take its picture", Duration::from_secs(2));
+    match arguments.device {
+        DeviceKind::Ours => copy_newest(&mut session, &pictures.join("scanout-0.png"), &picture)?,
+        DeviceKind::Qemu => session.screendump(0, &picture)?,
+    }
+    check(&picture)?;
+    session.quit()?;
+    stage.done();
+    println!("all in {:.1} s", start.elapsed().as_secs_f32());
+    println!("picture: {}", picture.display());
+    Ok(())
+}
+
+/// Gets the parts, with QEMU's window if there is a display and the QEMU has one.
+fn prepare(workspace: &Workspace, display: bool) -> Result<(Parts, Option<Window>)> {
+    if display {
+        let parts = setup::ensure(workspace, Purpose::Window)?;
+        match parts.qemu.window() {
+            Some(window) => return Ok((parts, Some(window))),
+            None => eprintln!("this QEMU has neither a GTK nor an SDL window: writing a file"),
+        }
+    }
+    Ok((setup::ensure(workspace, Purpose::Boot)?, None))
+}
+
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Copies the first picture that the daemon writes from now on.
+fn copy_newest(session: &mut Session, from: &Path, to: &Path) -> Result<()> {
+    let now = SystemTime::now();
+    session.wait_until("the daemon's picture", WRITTEN, |_| {
+        let written = fs::metadata(from).and_then(|metadata| metadata.modified());
+        Ok(written.is_ok_and(|written| written > now).then_some(()))
+    })?;
+    fs::copy(from, to).map_err(Error::io("copy", from))?;
+    Ok(())
+}
+
+/// A picture of one colour would be a failure that looks like success.
+fn check(picture: &Path) -> Result<()> {
+    let pixels = read_png(picture)?;
+    let colours: HashSet<&u32> = pixels.pixels().iter().collect();
+    if colours.len() > COLOURS {
+        Ok(())
+    } else {
+        Err(Error::Protocol {
+            peer: "picture",
+            message: format!(
+                "{} has only {} colours: the guest's drawing does not reach the screen",
+                picture.display(),
+                colours.len()
+            ),
+        })
+    }
+}
