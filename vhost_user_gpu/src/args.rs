@@ -196,3 +196,32 @@ fn parse_level(text: &str) -> Result<LevelFilter, String> {
         _ => Err("known are error, warn, info, debug and trace".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(line: &[&str], rust_log: Option<&str>) -> LevelFilter {
+        let line: Vec<OsString> = ["vhost-user-gpu", "--fd", "3"]
+            .iter()
+            .chain(line)
+            .map(OsString::from)
+            .collect();
+        let Ok(Request::Serve(args)) = parse(&line) else {
+            panic!("{line:?} is a good command line");
+        };
+        log_level(&args, rust_log)
+    }
+
+    #[test]
+    fn the_log_level_is_the_command_lines_else_rust_logs_else_info() {
+        assert_eq!(
+            level(&["--log-level", "error"], Some("trace")),
+            LevelFilter::Error
+        );
+        assert_eq!(level(&[], Some("debug")), LevelFilter::Debug);
+        assert_eq!(level(&[], Some("virtio_gpu=trace,warn")), LevelFilter::Warn);
+        assert_eq!(level(&[], Some("nonsense")), LevelFilter::Info);
+        assert_eq!(level(&[], None), LevelFilter::Info);
+    }
+}

@@ -6,10 +6,10 @@ pub mod endpoint;
 mod error;
 pub mod event_loop;
 pub mod logger;
-pub mod memory;
-pub mod poller;
+mod memory;
+mod poller;
 pub mod remote_display;
-pub mod session;
+mod session;
 pub mod signals;
 mod vring;
 

@@ -16,19 +16,19 @@ use vm_memory::{
 use crate::Error;
 
 /// The most regions at a time. QEMU has at most 509 hot-pluggable regions below its own cap of 512 slots.
-pub const MAX_SLOTS: usize = 509;
+pub(crate) const MAX_SLOTS: usize = 509;
 
 /// One region as the front end describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegionInfo {
+pub(crate) struct RegionInfo {
     /// Guest-physical address of its first byte.
-    pub guest_address: u64,
+    pub(crate) guest_address: u64,
     /// Bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Address of its first byte in the front end.
-    pub user_address: u64,
+    pub(crate) user_address: u64,
     /// Offset of its first byte in the shared file, in bytes.
-    pub file_offset: u64,
+    pub(crate) file_offset: u64,
 }
 
 impl From<VhostUserMemoryRegion> for RegionInfo {
@@ -44,7 +44,7 @@ impl From<VhostUserMemoryRegion> for RegionInfo {
 
 /// The regions that are mapped now. A change is made whole or not at all.
 #[derive(Debug, Default)]
-pub struct MemoryTable {
+pub(crate) struct MemoryTable {
     regions: Vec<Region>,
 }
 
@@ -60,7 +60,7 @@ impl MemoryTable {
     /// # Errors
     ///
     /// [`Error::MemoryRegion`], [`Error::MapMemory`]; the old regions stay.
-    pub fn replace(&mut self, regions: Vec<(RegionInfo, OwnedFd)>) -> Result<(), Error> {
+    pub(crate) fn replace(&mut self, regions: Vec<(RegionInfo, OwnedFd)>) -> Result<(), Error> {
         let mut table = Self::default();
         for (info, fd) in regions {
             table.add(info, fd)?;
@@ -74,7 +74,7 @@ impl MemoryTable {
     /// # Errors
     ///
     /// [`Error::MemoryRegion`], [`Error::MapMemory`], [`Error::MemorySlots`]; nothing is added.
-    pub fn add(&mut self, info: RegionInfo, fd: OwnedFd) -> Result<(), Error> {
+    pub(crate) fn add(&mut self, info: RegionInfo, fd: OwnedFd) -> Result<(), Error> {
         if self.regions.len() >= MAX_SLOTS {
             return Err(Error::MemorySlots { slots: MAX_SLOTS });
         }
@@ -107,7 +107,7 @@ impl MemoryTable {
     /// # Errors
     ///
     /// [`Error::MemoryRegion`] when there is none.
-    pub fn remove(&mut self, info: RegionInfo) -> Result<(), Error> {
+    pub(crate) fn remove(&mut self, info: RegionInfo) -> Result<(), Error> {
         let is_it = |region: &Region| {
             region.info.guest_address == info.guest_address
                 && region.info.user_address == info.user_address
@@ -124,7 +124,7 @@ impl MemoryTable {
 
     /// The regions as guest memory.
     #[must_use]
-    pub fn guest_memory(&self) -> Arc<GuestMemoryMmap<()>> {
+    pub(crate) fn guest_memory(&self) -> Arc<GuestMemoryMmap<()>> {
         let regions: Vec<_> = self
             .regions
             .iter()
@@ -139,7 +139,7 @@ impl MemoryTable {
     /// # Errors
     ///
     /// [`Error::AddressOutsideMemory`].
-    pub fn translate(&self, user_address: u64) -> Result<GuestAddress, Error> {
+    pub(crate) fn translate(&self, user_address: u64) -> Result<GuestAddress, Error> {
         self.regions
             .iter()
             .find_map(|region| {

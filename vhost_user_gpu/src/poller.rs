@@ -14,7 +14,7 @@ const MAX_EVENTS: usize = 16;
 
 /// What has something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token {
+pub(crate) enum Token {
     /// The listening socket.
     Listener,
     /// The vhost-user connection.
@@ -55,7 +55,7 @@ impl Token {
 
 /// A set of descriptors to wait for. Clones are the same set.
 #[derive(Clone, Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     epoll: Arc<Epoll>,
 }
 
@@ -64,7 +64,7 @@ pub struct Poller {
 /// A front end keeps copies of the descriptors it sends, so that closing ours would not end the waiting: it is
 /// ended before.
 #[derive(Debug)]
-pub struct Watched<F: AsFd = OwnedFd> {
+pub(crate) struct Watched<F: AsFd = OwnedFd> {
     epoll: Arc<Epoll>,
     fd: F,
     token: Token,
@@ -77,7 +77,7 @@ impl Poller {
     /// # Errors
     ///
     /// [`Error::System`] when the system refuses.
-    pub fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map_err(|errno| Error::system("epoll_create1", errno))?;
         Ok(Self {
@@ -90,7 +90,7 @@ impl Poller {
     /// # Errors
     ///
     /// What the system said: descriptors such as plain files cannot be waited for.
-    pub fn watch<F: AsFd>(&self, fd: F, token: Token) -> Result<Watched<F>, Errno> {
+    pub(crate) fn watch<F: AsFd>(&self, fd: F, token: Token) -> Result<Watched<F>, Errno> {
         self.epoll
             .add(&fd, EpollEvent::new(EpollFlags::EPOLLIN, token.to_bits()))?;
         Ok(Watched {
@@ -106,7 +106,7 @@ impl Poller {
     /// # Errors
     ///
     /// [`Error::System`] when the system refuses. A wait that a signal interrupts reports nothing.
-    pub fn wait(&self, deadline: Deadline) -> Result<Vec<Token>, Error> {
+    pub(crate) fn wait(&self, deadline: Deadline) -> Result<Vec<Token>, Error> {
         let mut events = [EpollEvent::empty(); MAX_EVENTS];
         let count = match self.epoll.wait(&mut events, deadline.timeout()) {
             Ok(count) => count,
@@ -130,7 +130,7 @@ impl AsFd for Poller {
 
 /// Until when to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
+pub(crate) enum Deadline {
     /// Not at all: there is work left.
     Now,
     /// Until this moment.
@@ -156,7 +156,7 @@ impl Deadline {
 
 impl<F: AsFd> Watched<F> {
     /// What is being waited for.
-    pub const fn get(&self) -> &F {
+    pub(crate) const fn get(&self) -> &F {
         &self.fd
     }
 
@@ -165,7 +165,7 @@ impl<F: AsFd> Watched<F> {
     /// # Errors
     ///
     /// [`Error::System`] when the system refuses.
-    pub fn set_interest(&mut self, interest: Interest) -> Result<(), Error> {
+    pub(crate) fn set_interest(&mut self, interest: Interest) -> Result<(), Error> {
         if self.interest == interest {
             return Ok(());
         }
@@ -185,7 +185,7 @@ impl<F: AsFd> Watched<F> {
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interest {
+pub(crate) enum Interest {
     /// Something to read.
     Read,
     /// Room to write.

@@ -7,8 +7,6 @@
 mod client;
 mod knowledge;
 mod surfaces;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -11,8 +11,6 @@ mod memory;
 pub(crate) mod message;
 mod negotiation;
 mod rings;
-#[cfg(test)]
-mod tests;
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -31,7 +29,7 @@ use crate::vring::Vring;
 
 /// One front end's use of the device.
 #[derive(Debug)]
-pub struct Session<D> {
+pub(crate) struct Session<D> {
     device: Device<D>,
     poller: Poller,
     memory: MemoryTable,
@@ -59,7 +57,7 @@ enum Answer {
 impl<D: Display + FrontEndSocket> Session<D> {
     /// A session in which nothing was said yet.
     #[must_use]
-    pub fn new(device: Device<D>, poller: Poller) -> Self {
+    pub(crate) fn new(device: Device<D>, poller: Poller) -> Self {
         Self {
             device,
             poller,
@@ -75,7 +73,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
     }
 
     /// The device.
-    pub const fn device(&self) -> &Device<D> {
+    pub(crate) const fn device(&self) -> &Device<D> {
         &self.device
     }
 

@@ -1,0 +1,166 @@
+//! Stops, starts, resets, and display sockets that come, go or stay silent.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use gpu_buffer::Rect;
+use virtio_gpu::protocol::{Command, ErrorCode};
+
+use support::daemon::Daemon;
+use support::drawing::*;
+use support::front_end::{FrontEnd, Reset};
+use support::gpu_socket::{GpuMessage, SCANOUT, UPDATE};
+use support::wait_until;
+
+#[test]
+fn a_new_display_socket_gets_the_whole_picture_and_the_cursor_again() {
+    let daemon = Daemon::start();
+    let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+    show(&mut front_end, &mut gpu, 200, 100);
+
+    for _ in 0..3 {
+        gpu = front_end.send_gpu_socket();
+        let scanout = gpu.next();
+        assert_eq!(
+            (scanout.request, scanout.words(3)),
+            (SCANOUT, vec![0, 200, 100])
+        );
+        assert_update(&gpu.next(), Rect::from_size(200, 100), 1);
+    }
+    gpu.settle();
+}
+
+#[test]
+fn stop_and_cont_keep_the_guests_resources() {
+    let daemon = Daemon::start();
+    let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+    show(&mut front_end, &mut gpu, 200, 100);
+
+    front_end.stop(gpu);
+    assert!(front_end.bases[0] > 0);
+    let mut gpu = front_end.resume();
+
+    assert_eq!(gpu.next().request, SCANOUT);
+    assert_update(&gpu.next(), Rect::from_size(200, 100), 1);
+    let damage = Rect::new(1, 2, 3, 4);
+    front_end.succeed(&[flush(damage)]);
+    assert_update(&gpu.next(), damage, 1);
+}
+
+#[test]
+fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
+    for reset in [Reset::Told, Reset::Silent] {
+        let daemon = Daemon::start();
+        let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+        show(&mut front_end, &mut gpu, 200, 100);
+
+        front_end.stop(gpu);
+        let mut gpu = front_end.restart(reset);
+        gpu.settle();
+
+        let answers = front_end.execute(&[flush(Rect::from_size(1, 1))]);
+        assert_eq!(
+            answers[0].outcome(),
+            Err(ErrorCode::InvalidResourceId),
+            "{reset:?}"
+        );
+        show(&mut front_end, &mut gpu, 64, 64);
+    }
+}
+
+#[test]
+fn requests_that_wait_in_the_ring_at_a_stop_are_done_after_the_start() {
+    let daemon = Daemon::start();
+    let (mut front_end, gpu) = FrontEnd::running(&daemon);
+    front_end.stop(gpu);
+    let base = front_end.bases[0];
+
+    front_end
+        .guest
+        .driver
+        .send(&Command::GetDisplayInfo, Some(7));
+    let _gpu = front_end.resume();
+
+    let driver = &mut front_end.guest.driver;
+    let mut answers = Vec::new();
+    wait_until("the answer", || {
+        answers.extend(driver.take_answers(virtio_gpu::QueueIndex::Control));
+        driver.in_flight() == 0
+    });
+    let (header, outcome) = answers[0].decode();
+    assert_eq!(header.fence_id, 7);
+    assert!(outcome.is_ok());
+    assert_eq!(
+        front_end.stop_ring(virtio_gpu::QueueIndex::Control),
+        base + 1
+    );
+}
+
+#[test]
+fn the_guest_sees_the_outputs_and_edid_of_the_front_end() {
+    let daemon = Daemon::start();
+    let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+    front_end.guest.driver.send(&Command::GetDisplayInfo, None);
+    front_end
+        .guest
+        .driver
+        .send(&Command::GetEdid { scanout: SCREEN }, None);
+    front_end.guest.kick(virtio_gpu::QueueIndex::Control);
+    gpu.settle();
+
+    let answers = front_end
+        .guest
+        .driver
+        .take_answers(virtio_gpu::QueueIndex::Control);
+
+    assert_eq!(answers.len(), 2);
+    // The first mode of RESP_OK_DISPLAY_INFO: x, y, width, height, enabled.
+    let info = GpuMessage {
+        request: 0,
+        payload: answers[0].bytes[24..].to_vec(),
+    };
+    assert_eq!(info.words(5), [0, 0, 640, 480, 1]);
+    assert_eq!(answers[1].bytes[24..28], 256_u32.to_le_bytes());
+    assert_eq!(answers[1].bytes[32..32 + 256], [0x40; 256]);
+}
+
+#[test]
+fn a_silent_front_end_delays_display_information_by_a_second_at_most_once() {
+    let daemon = Daemon::start();
+    let mut front_end = FrontEnd::connect(&daemon);
+    front_end.realize();
+    let _silent = front_end.start();
+    let start = std::time::Instant::now();
+
+    let first = front_end.execute(&[Command::GetDisplayInfo]);
+    let first_took = start.elapsed();
+    let second = front_end.execute(&[Command::GetDisplayInfo]);
+    let second_took = start.elapsed() - first_took;
+
+    assert!(first[0].outcome().is_ok() && second[0].outcome().is_ok());
+    assert!(
+        (900..2500).contains(&first_took.as_millis()),
+        "{first_took:?}"
+    );
+    assert!(second_took.as_millis() < 500, "{second_took:?}");
+}
+
+#[test]
+fn without_a_display_socket_the_guest_goes_on() {
+    let daemon = Daemon::start();
+    let (mut front_end, gpu) = FrontEnd::running(&daemon);
+    drop(gpu);
+    let whole = Rect::from_size(200, 100);
+
+    create(&mut front_end, IMAGE, B8G8R8X8, 200, 100);
+    front_end.succeed(&[transfer(whole, 200), set_scanout(200, 100), flush(whole)]);
+    front_end.succeed(&[Command::GetDisplayInfo, flush(whole)]);
+
+    let mut gpu = front_end.send_gpu_socket();
+    assert_eq!(gpu.next().request, SCANOUT);
+    assert_eq!(gpu.next().request, UPDATE);
+}

@@ -1,0 +1,172 @@
+//! Starting, serving and stopping rings.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use virtio_gpu::QueueIndex;
+use virtio_gpu::protocol::command::ResourceCreate2d;
+use virtio_gpu::protocol::{Command, ResourceId};
+
+use support::daemon::Daemon;
+use support::front_end::*;
+use support::guest::{MEMORY, USER_BASE};
+use support::wait_until;
+
+#[test]
+fn a_ring_is_served_only_while_it_is_enabled() {
+    let daemon = Daemon::start();
+    let (mut front_end, _gpu) = FrontEnd::running(&daemon);
+    front_end.enable(QueueIndex::Control, 0);
+
+    front_end.guest.driver.send(
+        &Command::ResourceCreate2d(ResourceCreate2d {
+            resource: ResourceId(1),
+            format: 2,
+            width: 8,
+            height: 8,
+        }),
+        None,
+    );
+    front_end.guest.kick(QueueIndex::Control);
+    std::thread::sleep(Duration::from_millis(50));
+    front_end.synchronize();
+    assert_eq!(front_end.guest.driver.take_answers(QueueIndex::Control), []);
+
+    front_end.enable(QueueIndex::Control, 1);
+    let driver = &mut front_end.guest.driver;
+    wait_until("the answer", || {
+        !driver.take_answers(QueueIndex::Control).is_empty()
+    });
+    let guest = &front_end.guest;
+    wait_until("the interrupt", || {
+        guest.take_interrupts(QueueIndex::Control) > 0
+    });
+}
+
+#[test]
+fn without_protocol_features_a_ring_is_served_as_soon_as_it_starts() {
+    let daemon = Daemon::start();
+    let mut front_end = FrontEnd::connect(&daemon);
+    front_end.send(SET_FEATURES, &longs(&[1 << 32]), &[]);
+    let file = front_end.guest.file.try_clone().unwrap();
+    let mut table = words(&[1, 0]);
+    table.extend(longs(&[0, MEMORY, USER_BASE, 0]));
+    front_end.send(SET_MEM_TABLE, &table, &[file.as_fd()]);
+    front_end.guest.driver.send(&Command::GetDisplayInfo, None);
+
+    front_end.send_ring_setup(QueueIndex::Control);
+    front_end.send(
+        SET_VRING_KICK,
+        &longs(&[0]),
+        &[front_end.guest.kicks[0].as_fd()],
+    );
+
+    let driver = &mut front_end.guest.driver;
+    wait_until("the answer", || {
+        !driver.take_answers(QueueIndex::Control).is_empty()
+    });
+}
+
+#[test]
+fn a_running_ring_is_not_moved() {
+    let daemon = Daemon::start();
+    let (mut front_end, _gpu) = FrontEnd::running(&daemon);
+
+    for (request, payload) in [
+        (SET_VRING_NUM, words(&[0, 64])),
+        (SET_VRING_BASE, words(&[0, 0])),
+        (
+            SET_VRING_ADDR,
+            [words(&[0, 0]), longs(&[USER_BASE, USER_BASE, USER_BASE, 0])].concat(),
+        ),
+    ] {
+        assert_eq!(front_end.acknowledged(request, &payload, &[]), 1);
+    }
+
+    front_end.succeed(&[Command::GetDisplayInfo]);
+}
+
+#[test]
+fn exchanged_and_broken_ring_descriptors_are_let_go() {
+    let daemon = Daemon::start();
+    let (mut front_end, _gpu) = FrontEnd::running(&daemon);
+    front_end.synchronize();
+    let before = daemon.open_descriptors();
+
+    for _ in 0..1000 {
+        for request in [SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR] {
+            front_end.send(request, &longs(&[0]), &[front_end.guest.kicks[0].as_fd()]);
+        }
+        front_end.synchronize();
+    }
+    assert_eq!(daemon.open_descriptors(), before);
+
+    // A kick at its end would be readable for ever.
+    let (end, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    drop(other);
+    front_end.send(SET_VRING_KICK, &longs(&[0]), &[end.as_fd()]);
+    front_end.synchronize();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(daemon.log().contains("kick descriptor is broken"));
+    let calm = daemon.voluntary_switches();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(daemon.voluntary_switches(), calm);
+
+    front_end.send(
+        SET_VRING_KICK,
+        &longs(&[0]),
+        &[front_end.guest.kicks[0].as_fd()],
+    );
+    front_end.send(
+        SET_VRING_CALL,
+        &longs(&[0]),
+        &[front_end.guest.calls[0].as_fd()],
+    );
+    front_end.succeed(&[Command::GetDisplayInfo]);
+}
+
+#[test]
+fn a_full_or_closed_call_descriptor_does_not_hold_the_ring_up() {
+    let daemon = Daemon::start();
+    let (mut front_end, _gpu) = FrontEnd::running(&daemon);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    nix::fcntl::fcntl(
+        &writer,
+        nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
+    )
+    .unwrap();
+    while std::io::Write::write(&mut writer, &[0; 4096]).is_ok() {}
+
+    front_end.send(SET_VRING_CALL, &longs(&[0]), &[writer.as_fd()]);
+    front_end.succeed(&[Command::GetDisplayInfo]);
+    drop(reader);
+    front_end.succeed(&[Command::GetDisplayInfo]);
+    front_end.send(SET_VRING_CALL, &longs(&[0x100]), &[]);
+    front_end.succeed(&[Command::GetDisplayInfo]);
+}
+
+#[test]
+fn a_broken_ring_is_told_to_the_front_end() {
+    let daemon = Daemon::start();
+    let (mut front_end, _gpu) = FrontEnd::running(&daemon);
+
+    // More available entries than the ring has descriptors.
+    front_end
+        .guest
+        .driver
+        .ring(QueueIndex::Control)
+        .set_avail_index(1000);
+    front_end.guest.kick(QueueIndex::Control);
+
+    wait_until("the error", || {
+        front_end.ring_error(QueueIndex::Control).is_some()
+    });
+    front_end.synchronize();
+}

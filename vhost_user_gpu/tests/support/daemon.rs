@@ -1,0 +1,136 @@
+//! The daemon as a process.
+
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::{LIMIT, wait_until};
+
+/// The daemon's command, not started.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vhost-user-gpu"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// A running daemon; killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Daemon {
+    /// A daemon that waits for a front end.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
+        let child = command()
+            .arg("--socket-path")
+            .arg(directory.path().join("socket"))
+            .args(["--log-level", "debug"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let daemon = Self { child, directory };
+        wait_until("the daemon's socket", || daemon.socket_path().exists());
+        daemon
+    }
+
+    pub fn socket_path(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Connects; the file is there a moment before the socket listens.
+    pub fn connect(&self) -> UnixStream {
+        let mut stream = UnixStream::connect(self.socket_path());
+        wait_until("the daemon to listen", || {
+            if stream.is_err() {
+                stream = UnixStream::connect(self.socket_path());
+            }
+            stream.is_ok()
+        });
+        stream.unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    /// Waits for the end and says how it came and how long it took.
+    pub fn wait(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, start.elapsed());
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "the daemon did not end:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The daemon's open descriptors.
+    pub fn open_descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
+    }
+
+    /// How often its threads have gone to sleep, which is one more than how often they woke up.
+    pub fn voluntary_switches(&self) -> u64 {
+        std::fs::read_dir(format!("/proc/{}/task", self.pid()))
+            .unwrap()
+            .map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap())
+            .map(|status| {
+                let line = status
+                    .lines()
+                    .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+                    .unwrap();
+                line.trim().parse::<u64>().unwrap()
+            })
+            .sum()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The vhost-user front end: QEMU's part of the conversation.
+
+use std::io::{IoSlice, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::eventfd::EventFd;
+use virtio_gpu::QueueIndex;
+use virtio_gpu::protocol::Command;
+use virtio_gpu::testing::{Answer, Driver};
+
+use super::daemon::Daemon;
+use super::gpu_socket::GpuSocket;
+use super::guest::{Guest, MEMORY, QUEUES, USER_BASE, place};
+use super::{LIMIT, wait_until};
+
+pub const GET_FEATURES: u32 = 1;
+pub const SET_FEATURES: u32 = 2;
+pub const SET_OWNER: u32 = 3;
+pub const SET_MEM_TABLE: u32 = 5;
+pub const SET_VRING_NUM: u32 = 8;
+pub const SET_VRING_ADDR: u32 = 9;
+pub const SET_VRING_BASE: u32 = 10;
+pub const GET_VRING_BASE: u32 = 11;
+pub const SET_VRING_KICK: u32 = 12;
+pub const SET_VRING_CALL: u32 = 13;
+pub const SET_VRING_ERR: u32 = 14;
+pub const GET_PROTOCOL_FEATURES: u32 = 15;
+pub const SET_PROTOCOL_FEATURES: u32 = 16;
+pub const GET_QUEUE_NUM: u32 = 17;
+pub const SET_VRING_ENABLE: u32 = 18;
+pub const GET_CONFIG: u32 = 24;
+pub const SET_CONFIG: u32 = 25;
+pub const GPU_SET_SOCKET: u32 = 33;
+pub const RESET_DEVICE: u32 = 34;
+pub const GET_MAX_MEM_SLOTS: u32 = 36;
+pub const ADD_MEM_REG: u32 = 37;
+pub const REM_MEM_REG: u32 = 38;
+
+/// MQ, REPLY_ACK, CONFIG, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
+pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 9 | 1 << 13 | 1 << 15;
+
+/// EDID, NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, vhost-user's own, VERSION_1, RING_RESET.
+pub const FEATURES: u64 = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
+
+/// What QEMU acknowledges for a Linux guest, but without EVENT_IDX, which the test's driver does not know.
+pub const ACKNOWLEDGED: u64 = 1 << 1 | 1 << 28 | 1 << 30 | 1 << 32;
+
+const NEED_REPLY: u32 = 0x8;
+
+/// How a front end tells the device that its guest starts over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// With RESET_DEVICE.
+    Told,
+    /// Not at all, as before QEMU 8.2.
+    Silent,
+}
+
+#[derive(Debug)]
+pub struct FrontEnd {
+    pub stream: UnixStream,
+    pub guest: Guest,
+    /// Where each ring goes on.
+    pub bases: [u32; 2],
+}
+
+pub fn encode(request: u32, flags: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [request, flags, payload.len() as u32] {
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+pub fn words(values: &[u32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_ne_bytes())
+        .collect()
+}
+
+pub fn longs(values: &[u64]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_ne_bytes())
+        .collect()
+}
+
+/// The payload of ADD_MEM_REG and REM_MEM_REG.
+pub fn region(guest_address: u64, size: u64, file_offset: u64) -> Vec<u8> {
+    longs(&[
+        0,
+        guest_address,
+        size,
+        USER_BASE + guest_address,
+        file_offset,
+    ])
+}
+
+impl FrontEnd {
+    /// A front end that has said nothing yet.
+    pub fn connect(daemon: &Daemon) -> Self {
+        let stream = daemon.connect();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Self {
+            stream,
+            guest: Guest::new(),
+            bases: [0; 2],
+        }
+    }
+
+    /// A front end whose guest's driver is up, and its display socket.
+    pub fn running(daemon: &Daemon) -> (Self, GpuSocket) {
+        let mut front_end = Self::connect(daemon);
+        front_end.realize();
+        let mut gpu = front_end.start();
+        gpu.settle();
+        (front_end, gpu)
+    }
+
+    pub fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
+        let sent = msg_socket::send_with_fds(self.stream.as_fd(), &[IoSlice::new(bytes)], fds);
+        assert_eq!(sent.unwrap(), bytes.len());
+    }
+
+    pub fn send(&self, request: u32, payload: &[u8], fds: &[BorrowedFd<'_>]) {
+        self.send_bytes(&encode(request, 0x1, payload), fds);
+    }
+
+    /// The payload of the reply to `request`, which must come next.
+    pub fn reply(&mut self, request: u32) -> Vec<u8> {
+        let mut header = [0; 12];
+        self.stream.read_exact(&mut header).unwrap();
+        let words: Vec<u32> = header
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|word| u32::from_ne_bytes(*word))
+            .collect();
+        assert_eq!(
+            (words[0], words[1]),
+            (request, 0x5),
+            "request and flags of a reply"
+        );
+        let mut payload = vec![0; words[2] as usize];
+        self.stream.read_exact(&mut payload).unwrap();
+        payload
+    }
+
+    pub fn ask(&mut self, request: u32, payload: &[u8]) -> Vec<u8> {
+        self.send(request, payload, &[]);
+        self.reply(request)
+    }
+
+    pub fn ask_number(&mut self, request: u32) -> u64 {
+        let reply = self.ask(request, &[]);
+        u64::from_ne_bytes(reply.try_into().unwrap())
+    }
+
+    /// Sends a request and returns its acknowledgement: 0 for success.
+    pub fn acknowledged(&mut self, request: u32, payload: &[u8], fds: &[BorrowedFd<'_>]) -> u64 {
+        self.send_bytes(&encode(request, 0x1 | NEED_REPLY, payload), fds);
+        let reply = self.reply(request);
+        u64::from_ne_bytes(reply.try_into().unwrap())
+    }
+
+    /// Waits until the daemon has handled everything sent before.
+    pub fn synchronize(&mut self) {
+        assert_eq!(self.ask_number(GET_QUEUE_NUM), 2);
+    }
+
+    /// What QEMU says when the device is made.
+    pub fn realize(&mut self) {
+        assert_eq!(self.ask_number(GET_FEATURES), FEATURES);
+        assert_eq!(self.ask_number(GET_PROTOCOL_FEATURES), PROTOCOL_FEATURES);
+        self.send(SET_PROTOCOL_FEATURES, &longs(&[PROTOCOL_FEATURES]), &[]);
+        assert_eq!(self.ask_number(GET_QUEUE_NUM), 2);
+        assert_eq!(self.ask_number(GET_MAX_MEM_SLOTS), 509);
+        self.send(SET_OWNER, &[], &[]);
+        assert_eq!(self.ask_number(GET_FEATURES), FEATURES);
+        self.send_calls();
+        for queue in QUEUES {
+            let index = place(queue) as u64;
+            self.send(
+                SET_VRING_ERR,
+                &longs(&[index]),
+                &[self.guest.errors[place(queue)].as_fd()],
+            );
+        }
+    }
+
+    fn send_calls(&self) {
+        for queue in QUEUES {
+            let index = place(queue) as u64;
+            self.send(
+                SET_VRING_CALL,
+                &longs(&[index]),
+                &[self.guest.calls[place(queue)].as_fd()],
+            );
+        }
+    }
+
+    /// What QEMU says when the guest's driver comes up for the first time.
+    pub fn start(&mut self) -> GpuSocket {
+        self.send(RESET_DEVICE, &[], &[]);
+        let gpu = self.send_gpu_socket();
+        self.send_calls();
+        self.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
+        let added = self.acknowledged_region(MEMORY);
+        assert_eq!(added, 0);
+        self.start_rings();
+        gpu
+    }
+
+    fn acknowledged_region(&mut self, size: u64) -> u64 {
+        let file = self.guest.file.try_clone().unwrap();
+        self.acknowledged(ADD_MEM_REG, &region(0, size, 0), &[file.as_fd()])
+    }
+
+    pub fn send_gpu_socket(&self) -> GpuSocket {
+        let (gpu, theirs) = GpuSocket::pair();
+        self.send(GPU_SET_SOCKET, &[], &[theirs.as_fd()]);
+        gpu
+    }
+
+    /// Sets both rings up and enables them.
+    pub fn start_rings(&mut self) {
+        for queue in QUEUES {
+            self.send_ring_setup(queue);
+            let index = place(queue) as u64;
+            self.send(
+                SET_VRING_KICK,
+                &longs(&[index]),
+                &[self.guest.kicks[place(queue)].as_fd()],
+            );
+        }
+        for queue in QUEUES {
+            self.enable(queue, 1);
+        }
+    }
+
+    /// Everything about a ring but its kick.
+    pub fn send_ring_setup(&mut self, queue: QueueIndex) {
+        let setup = self.guest.driver.ring(queue).setup();
+        let index = place(queue) as u32;
+        let base = self.bases[place(queue)];
+        self.send(SET_VRING_NUM, &words(&[index, u32::from(setup.size)]), &[]);
+        self.send(SET_VRING_BASE, &words(&[index, base]), &[]);
+        let mut addresses = words(&[index, 0]);
+        addresses.extend(longs(&[
+            USER_BASE + setup.descriptor_table.0,
+            USER_BASE + setup.used_ring.0,
+            USER_BASE + setup.avail_ring.0,
+            0,
+        ]));
+        self.send(SET_VRING_ADDR, &addresses, &[]);
+    }
+
+    pub fn enable(&mut self, queue: QueueIndex, state: u32) {
+        let index = place(queue) as u32;
+        let result = self.acknowledged(SET_VRING_ENABLE, &words(&[index, state]), &[]);
+        assert_eq!(result, 0);
+    }
+
+    /// What QEMU says when the virtual machine is stopped or its guest resets the device.
+    pub fn stop(&mut self, gpu: GpuSocket) {
+        drop(gpu);
+        for queue in QUEUES {
+            self.enable(queue, 0);
+        }
+        for queue in QUEUES {
+            self.bases[place(queue)] = self.stop_ring(queue);
+        }
+        self.send_calls();
+    }
+
+    /// Stops a ring and returns where it goes on.
+    pub fn stop_ring(&mut self, queue: QueueIndex) -> u32 {
+        let index = place(queue) as u32;
+        let reply = self.ask(GET_VRING_BASE, &words(&[index, 0]));
+        assert_eq!(reply[..4], index.to_ne_bytes());
+        u32::from_ne_bytes(reply[4..].try_into().unwrap())
+    }
+
+    /// `cont` after `stop`.
+    pub fn resume(&mut self) -> GpuSocket {
+        let gpu = self.send_gpu_socket();
+        self.send_calls();
+        self.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
+        self.start_rings();
+        gpu
+    }
+
+    /// A new driver comes up after [`FrontEnd::stop`].
+    pub fn restart(&mut self, reset: Reset) -> GpuSocket {
+        if reset == Reset::Told {
+            self.send(RESET_DEVICE, &[], &[]);
+        }
+        for queue in QUEUES {
+            self.guest.driver.ring(queue).restart();
+            self.bases[place(queue)] = 0;
+        }
+        self.resume()
+    }
+
+    /// Has the guest's driver carry out commands and waits for all answers.
+    pub fn execute(&mut self, commands: &[Command<'_>]) -> Vec<Answer> {
+        for command in commands {
+            self.guest.driver.send(command, None);
+        }
+        for queue in QUEUES {
+            self.guest.kick(queue);
+        }
+        let mut answers = Vec::new();
+        let driver = &mut self.guest.driver;
+        wait_until("answers to all commands", || {
+            for queue in QUEUES {
+                answers.extend(driver.take_answers(queue));
+            }
+            driver.in_flight() == 0
+        });
+        answers
+    }
+
+    /// Carries out commands that all must succeed.
+    pub fn succeed(&mut self, commands: &[Command<'_>]) {
+        for answer in self.execute(commands) {
+            if answer.sent.room > 0 {
+                assert!(answer.outcome().is_ok(), "{answer:?}");
+            }
+        }
+    }
+
+    /// Writes into the guest's memory beyond the driver's own.
+    pub fn write_image(&self, offset: u64, bytes: &[u8]) {
+        self.guest.driver.write(Driver::FREE + offset, bytes);
+    }
+
+    /// The ring's error descriptor, without waiting.
+    pub fn ring_error(&self, queue: QueueIndex) -> Option<u64> {
+        let event: &EventFd = &self.guest.errors[place(queue)];
+        event.read().ok()
+    }
+}

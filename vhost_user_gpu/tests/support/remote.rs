@@ -1,0 +1,86 @@
+//! The display at the other end of the front end's socket, in this process.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use gpu_buffer::{DrmFourcc, Layout, Rect};
+use gpu_display::{Display, Event, Frame, PixelSource, Presented, Role, SurfaceId, SurfaceRequest};
+use nix::poll::{PollFd, PollFlags, poll};
+use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
+use vm_memory::VolatileSlice;
+
+use super::gpu_socket::{
+    GET_DISPLAY_INFO, GET_PROTOCOL_FEATURES, GpuSocket, SET_PROTOCOL_FEATURES,
+};
+
+/// A display with a socket, and the front end's end of it.
+pub fn attached() -> (RemoteDisplay, GpuSocket) {
+    let mut display = RemoteDisplay::new().unwrap();
+    let gpu = attach(&mut display);
+    (display, gpu)
+}
+
+pub fn attach(display: &mut RemoteDisplay) -> GpuSocket {
+    let (gpu, theirs) = GpuSocket::pair();
+    assert!(display.set_gpu_socket(OwnedFd::from(theirs)).is_none());
+    gpu
+}
+
+/// A display whose questions at the start were answered.
+pub fn greeted() -> (RemoteDisplay, GpuSocket) {
+    let (mut display, mut gpu) = attached();
+    answer_greeting(&mut display, &mut gpu);
+    (display, gpu)
+}
+
+pub fn answer_greeting(display: &mut RemoteDisplay, gpu: &mut GpuSocket) {
+    assert_eq!(gpu.read().request, GET_PROTOCOL_FEATURES);
+    gpu.reply(GET_PROTOCOL_FEATURES, &gpu.features.to_ne_bytes());
+    dispatch(display);
+    assert_eq!(gpu.read().request, SET_PROTOCOL_FEATURES);
+    assert_eq!(gpu.read().request, GET_DISPLAY_INFO);
+    gpu.reply_outputs();
+    dispatch(display);
+    let _ = events(display);
+}
+
+pub fn dispatch(display: &mut RemoteDisplay) {
+    display.dispatch(Instant::now()).unwrap();
+}
+
+pub fn events(display: &mut RemoteDisplay) -> Vec<Event> {
+    std::iter::from_fn(|| display.next_event()).collect()
+}
+
+/// Whether the display's descriptor asks for a dispatch.
+pub fn is_ready(display: &RemoteDisplay) -> bool {
+    let fd = display.poll_fd().unwrap().fd;
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], 0_u8).unwrap() == 1
+}
+
+pub fn scanout(output: u32, width: u32, height: u32) -> SurfaceRequest {
+    SurfaceRequest {
+        role: Role::Scanout { output },
+        width,
+        height,
+    }
+}
+
+/// Presents a frame of one byte value, all of it damaged.
+pub fn present(
+    display: &mut RemoteDisplay,
+    surface: SurfaceId,
+    width: u32,
+    height: u32,
+    value: u8,
+) -> Presented {
+    let mut pixels = vec![value; usize::try_from(width * height * 4).unwrap()];
+    let whole = Rect::from_size(width, height);
+    let frame = Frame {
+        pixels: PixelSource::Memory(VolatileSlice::from(&mut pixels[..])),
+        layout: Layout::packed(width, height, DrmFourcc::Argb8888).unwrap(),
+        crop: whole,
+        damage: &[whole],
+    };
+    display.present(surface, &frame).unwrap()
+}
