@@ -8,6 +8,7 @@
 mod support;
 
 use gpu_buffer::Rect;
+use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::{Command, ErrorCode};
 
 use support::daemon::Daemon;
@@ -55,11 +56,11 @@ fn stop_and_cont_keep_the_guests_resources() {
 fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
     for reset in [Reset::Told, Reset::Silent] {
         let daemon = Daemon::start();
-        let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+        let (mut front_end, mut gpu) = FrontEnd::running_with(&daemon, reset);
         show(&mut front_end, &mut gpu, 200, 100);
 
         front_end.stop(gpu);
-        let mut gpu = front_end.restart(reset);
+        let mut gpu = front_end.restart();
         gpu.settle();
 
         let answers = front_end.execute(&[flush(Rect::from_size(1, 1))]);
@@ -70,6 +71,22 @@ fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
         );
         show(&mut front_end, &mut gpu, 64, 64);
     }
+}
+
+#[test]
+fn a_ring_that_is_reset_alone_keeps_the_guests_resources() {
+    let daemon = Daemon::start();
+    let (mut front_end, mut gpu) = FrontEnd::running_with(&daemon, Reset::Told);
+    show(&mut front_end, &mut gpu, 200, 100);
+
+    front_end.stop_ring(QueueIndex::Control);
+    front_end.guest.driver.ring(QueueIndex::Control).restart();
+    front_end.bases[0] = 0;
+    front_end.send_ring_setup(QueueIndex::Control);
+    front_end.send_kick(QueueIndex::Control);
+
+    front_end.succeed(&[flush(Rect::from_size(1, 1))]);
+    assert_eq!(gpu.next().request, UPDATE);
 }
 
 #[test]
@@ -88,16 +105,13 @@ fn requests_that_wait_in_the_ring_at_a_stop_are_done_after_the_start() {
     let driver = &mut front_end.guest.driver;
     let mut answers = Vec::new();
     wait_until("the answer", || {
-        answers.extend(driver.take_answers(virtio_gpu::QueueIndex::Control));
+        answers.extend(driver.take_answers(QueueIndex::Control));
         driver.in_flight() == 0
     });
     let (header, outcome) = answers[0].decode();
     assert_eq!(header.fence_id, 7);
     assert!(outcome.is_ok());
-    assert_eq!(
-        front_end.stop_ring(virtio_gpu::QueueIndex::Control),
-        base + 1
-    );
+    assert_eq!(front_end.stop_ring(QueueIndex::Control), base + 1);
 }
 
 #[test]
@@ -109,13 +123,10 @@ fn the_guest_sees_the_outputs_and_edid_of_the_front_end() {
         .guest
         .driver
         .send(&Command::GetEdid { scanout: SCREEN }, None);
-    front_end.guest.kick(virtio_gpu::QueueIndex::Control);
+    front_end.guest.kick(QueueIndex::Control);
     gpu.settle();
 
-    let answers = front_end
-        .guest
-        .driver
-        .take_answers(virtio_gpu::QueueIndex::Control);
+    let answers = front_end.guest.driver.take_answers(QueueIndex::Control);
 
     assert_eq!(answers.len(), 2);
     // The first mode of RESP_OK_DISPLAY_INFO: x, y, width, height, enabled.

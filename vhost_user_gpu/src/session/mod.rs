@@ -40,6 +40,8 @@ pub(crate) struct Session<D> {
     /// Why the rings may not start, if so: the guest was promised features that the device does not have.
     features_refused: bool,
     protocol_features: u64,
+    /// The front end says when the guest resets the device.
+    tells_resets: bool,
     /// The display used up its turn and has more to do.
     display_pending: bool,
     /// The display socket of a front end whose help the display does not need.
@@ -67,6 +69,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             features: 0,
             features_refused: false,
             protocol_features: 0,
+            tells_resets: false,
             display_pending: false,
             unused_gpu_socket: None,
         }

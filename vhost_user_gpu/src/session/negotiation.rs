@@ -131,6 +131,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
 
     pub(super) fn reset_device(&mut self, message: &Message) -> Result<Answer, Error> {
         message.no_payload(FrontendReq::RESET_DEVICE)?;
+        self.tells_resets = true;
         self.device.reset();
         self.control.reset();
         self.cursor.reset();

@@ -166,8 +166,9 @@ impl<D: Display + FrontEndSocket> Session<D> {
             addresses: ring.addresses,
         };
         // After a pause a ring goes on exactly where it stopped; after a reset the new driver begins at 0. Front ends
-        // before QEMU 8.2 do not say which it was.
-        if ring.stopped.is_some_and(|stopped| stopped != resumed) {
+        // before QEMU 8.2 do not say which it was. Others do, and may restart a ring elsewhere that was reset alone.
+        let moved = ring.stopped.is_some_and(|stopped| stopped != resumed);
+        if moved && !self.tells_resets {
             self.reset_for_new_driver();
         }
         let ring = ring_of(&mut self.control, &mut self.cursor, request, index)?;

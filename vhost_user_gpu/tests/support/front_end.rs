@@ -63,6 +63,7 @@ pub struct FrontEnd {
     pub guest: Guest,
     /// Where each ring goes on.
     pub bases: [u32; 2],
+    pub reset: Reset,
 }
 
 pub fn encode(request: u32, flags: u32, payload: &[u8]) -> Vec<u8> {
@@ -108,12 +109,19 @@ impl FrontEnd {
             stream,
             guest: Guest::new(),
             bases: [0; 2],
+            reset: Reset::Told,
         }
     }
 
     /// A front end whose guest's driver is up, and its display socket.
     pub fn running(daemon: &Daemon) -> (Self, GpuSocket) {
+        Self::running_with(daemon, Reset::Told)
+    }
+
+    /// The same, with a front end that tells resets or not.
+    pub fn running_with(daemon: &Daemon, reset: Reset) -> (Self, GpuSocket) {
         let mut front_end = Self::connect(daemon);
+        front_end.reset = reset;
         front_end.realize();
         let mut gpu = front_end.start();
         gpu.settle();
@@ -204,7 +212,7 @@ impl FrontEnd {
 
     /// What QEMU says when the guest's driver comes up for the first time.
     pub fn start(&mut self) -> GpuSocket {
-        self.send(RESET_DEVICE, &[], &[]);
+        self.tell_reset();
         let gpu = self.send_gpu_socket();
         self.send_calls();
         self.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
@@ -212,6 +220,12 @@ impl FrontEnd {
         assert_eq!(added, 0);
         self.start_rings();
         gpu
+    }
+
+    fn tell_reset(&self) {
+        if self.reset == Reset::Told {
+            self.send(RESET_DEVICE, &[], &[]);
+        }
     }
 
     fn acknowledged_region(&mut self, size: u64) -> u64 {
@@ -229,16 +243,16 @@ impl FrontEnd {
     pub fn start_rings(&mut self) {
         for queue in QUEUES {
             self.send_ring_setup(queue);
-            let index = place(queue) as u64;
-            self.send(
-                SET_VRING_KICK,
-                &longs(&[index]),
-                &[self.guest.kicks[place(queue)].as_fd()],
-            );
+            self.send_kick(queue);
         }
         for queue in QUEUES {
             self.enable(queue, 1);
         }
+    }
+
+    pub fn send_kick(&self, queue: QueueIndex) {
+        let kick = self.guest.kicks[place(queue)].as_fd();
+        self.send(SET_VRING_KICK, &longs(&[place(queue) as u64]), &[kick]);
     }
 
     /// Everything about a ring but its kick.
@@ -294,10 +308,8 @@ impl FrontEnd {
     }
 
     /// A new driver comes up after [`FrontEnd::stop`].
-    pub fn restart(&mut self, reset: Reset) -> GpuSocket {
-        if reset == Reset::Told {
-            self.send(RESET_DEVICE, &[], &[]);
-        }
+    pub fn restart(&mut self) -> GpuSocket {
+        self.tell_reset();
         for queue in QUEUES {
             self.guest.driver.ring(queue).restart();
             self.bases[place(queue)] = 0;
