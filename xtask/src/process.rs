@@ -108,6 +108,18 @@ impl Process {
         }
     }
 
+    /// Replaces an error in talking to the program by the program's own end, if that is the cause.
+    pub(crate) fn explain(&mut self, error: Error) -> Error {
+        match self.wait(Duration::from_millis(500)) {
+            Ok(status) => Error::Ended {
+                name: self.name.clone(),
+                status,
+                output: self.log_tail(),
+            },
+            Err(_) => error.with_logs(|| self.log_tail()),
+        }
+    }
+
     /// Waits until the program ends by itself.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);

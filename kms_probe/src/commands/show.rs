@@ -37,11 +37,15 @@ pub(crate) fn mode(path: &Path, size: Option<Size>, seed: u32) -> Result<()> {
     stay()
 }
 
-/// Shows pattern 101 on the second screen and pattern 100 on the first.
+/// Shows pattern 101 on the second screen, in a size of its own, and pattern 100 on the first.
 pub(crate) fn heads(path: &Path) -> Result<()> {
     let card = Card::open(path)?;
-    for (head, seed) in [(1, 101), (0, 100)] {
-        let screen = card.screen(head, None)?;
+    let smaller = Size {
+        width: 1024,
+        height: 768,
+    };
+    for (head, size, seed) in [(1, Some(smaller), 101), (0, None, 100)] {
+        let screen = card.screen(head, size)?;
         let (width, height) = screen.size();
         let buffer = card.buffer(&pattern(width, height, seed))?;
         card.show(&screen, &buffer)?;

@@ -51,7 +51,10 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
     add("-initrd", run.join("initramfs").display().to_string());
     add(
         "-append",
-        "console=ttyS0 quiet loglevel=4 panic=0".to_owned(),
+        format!(
+            "console=ttyS0 quiet loglevel=4 panic=0{}",
+            forced_screens(options.max_outputs)
+        ),
     );
     add(
         "-chardev",
@@ -106,6 +109,8 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
             add("-device", "virtio-tablet-pci".to_owned());
             add("-device", "virtio-keyboard-pci".to_owned());
         }
+        // A VNC server refuses a vhost-user-gpu: its screens may send dma-bufs.
+        None if options.device == DeviceKind::Ours => add("-display", "none".to_owned()),
         None => {
             for head in 0..options.max_outputs {
                 let socket = escape(&run.join(format!("vnc{head}")));
@@ -118,6 +123,14 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
     }
     command.args(["-nodefaults", "-vga", "none"]);
     command
+}
+
+/// QEMU enables a screen beyond the first when somebody resizes its window. Where nobody can, the
+/// kernel takes it for connected.
+fn forced_screens(max_outputs: u32) -> String {
+    (2..=max_outputs)
+        .map(|number| format!(" video=Virtual-{number}:e"))
+        .collect()
 }
 
 /// QEMU takes a comma in a value as the value's end unless it is doubled.

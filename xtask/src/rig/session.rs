@@ -84,7 +84,7 @@ impl Session {
         let command = machine::command(parts, &paths, &workspace.out(), options);
         let mut qemu = Process::spawn("QEMU", command, &log("qemu"))?;
         let qmp = Qmp::connect(&run.join("qmp"), || qemu.check_running())
-            .map_err(|error| error.with_logs(|| qemu.log_tail()))?;
+            .map_err(|error| qemu.explain(error))?;
         let mut session = Self {
             qmp,
             qemu,
