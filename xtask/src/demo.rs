@@ -48,20 +48,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &DemoArgs) -> Result<()> {
     stage.done();
 
     let pictures = workspace.target().join("demo").join("headless");
-    let options = Options {
-        label: "demo".to_owned(),
-        device: arguments.device,
-        display: if window.is_some() {
-            Display::Frontend
-        } else {
-            Display::Headless(pictures.clone())
-        },
+    let (mut session, window) = boot(
+        workspace,
+        &parts,
+        daemon.as_deref(),
+        arguments,
         window,
-        ..Options::default()
-    };
-    let stage = Stage::start("boot Linux without KVM", Duration::from_secs(8));
-    let mut session = Session::boot(workspace, &parts, daemon.as_deref(), &options)?;
-    stage.done();
+        &pictures,
+    )?;
 
     let stage = Stage::start("let the guest draw", Duration::from_secs(5));
     let label = match arguments.device {
@@ -88,6 +82,41 @@ pub(crate) fn run(workspace: &Workspace, arguments: &DemoArgs) -> Result<()> {
     println!("all in {:.1} s", start.elapsed().as_secs_f32());
     println!("picture: {}", picture.display());
     Ok(())
+}
+
+/// Boots with the window, or without where QEMU cannot open it.
+fn boot(
+    workspace: &Workspace,
+    parts: &Parts,
+    daemon: Option<&Path>,
+    arguments: &DemoArgs,
+    window: Option<Window>,
+    pictures: &Path,
+) -> Result<(Session, Option<Window>)> {
+    let options = Options {
+        label: "demo".to_owned(),
+        device: arguments.device,
+        display: match window {
+            Some(_) => Display::Frontend,
+            None => Display::Headless(pictures.to_owned()),
+        },
+        window,
+        ..Options::default()
+    };
+    let stage = Stage::start("boot Linux without KVM", Duration::from_secs(10));
+    match Session::boot(workspace, parts, daemon, &options) {
+        Ok(session) => {
+            stage.done();
+            Ok((session, window))
+        }
+        Err(Error::Ended { output, .. }) if window.is_some() => {
+            drop(stage);
+            let reason = output.lines().last().unwrap_or_default().trim();
+            eprintln!("QEMU cannot open its window here ({reason}): writing a file");
+            boot(workspace, parts, daemon, arguments, None, pictures)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Gets the parts, with QEMU's window if there is a display and the QEMU has one.

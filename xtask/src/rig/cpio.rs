@@ -95,6 +95,6 @@ mod tests {
         archive.symlink("bin/sh", "busybox");
         let text = String::from_utf8_lossy(&archive.finish()).into_owned();
         assert!(text.contains("0000a1ff"), "{text}");
-        assert!(text.contains("bin/sh\0\0busybox"), "{text}");
+        assert!(text.contains("bin/sh\0\0\0\0busybox"), "{text}");
     }
 }

@@ -16,6 +16,8 @@ const MEMORY_MIB: u32 = 2048;
 pub(super) struct Paths {
     /// Sockets and the exchange folder; short, because socket paths must be, and gone afterwards.
     pub(super) run: TempDir,
+    /// Where QEMU finds our device.
+    pub(super) gpu: PathBuf,
     /// What the kernel says.
     pub(super) console: PathBuf,
     /// What the user's command prints.
@@ -88,7 +90,7 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
         DeviceKind::Ours => {
             add(
                 "-chardev",
-                format!("socket,id=gpu,path={}", escape(&run.join("gpu"))),
+                format!("socket,id=gpu,path={}", escape(&paths.gpu)),
             );
             add(
                 "-device",
@@ -99,13 +101,16 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
     }
     match options.window {
         Some(window) => {
-            add(
-                "-display",
-                match window {
-                    Window::Gtk => "gtk".to_owned(),
-                    Window::Sdl => "sdl".to_owned(),
-                },
-            );
+            let kind = match window {
+                Window::Gtk => "gtk",
+                Window::Sdl => "sdl",
+            };
+            // QEMU wants a display that could show dma-bufs for a vhost-user-gpu.
+            let gl = match options.device {
+                DeviceKind::Ours => "on",
+                DeviceKind::Qemu => "off",
+            };
+            add("-display", format!("{kind},gl={gl}"));
             add("-device", "virtio-tablet-pci".to_owned());
             add("-device", "virtio-keyboard-pci".to_owned());
         }

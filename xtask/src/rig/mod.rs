@@ -10,6 +10,8 @@ mod qmp;
 pub(crate) mod rfb;
 mod session;
 mod terminal;
+mod wiretap;
 
 pub(crate) use options::{DeviceKind, Display, Options, Size, Window};
 pub(crate) use session::{Job, Session};
+pub(crate) use wiretap::Record;

@@ -71,6 +71,8 @@ pub(crate) struct Options {
     pub(crate) kvm: bool,
     /// QEMU's window; without one, the screens are VNC servers.
     pub(crate) window: Option<Window>,
+    /// Record what our daemon tells QEMU to display.
+    pub(crate) tap: bool,
     /// How long the guest may take to boot.
     pub(crate) boot_limit: Duration,
 }
@@ -88,6 +90,7 @@ impl Default for Options {
             },
             kvm: false,
             window: None,
+            tap: false,
             boot_limit: Duration::from_secs(120),
         }
     }

@@ -15,6 +15,7 @@ use crate::rig::machine::{self, Paths};
 use crate::rig::options::{DeviceKind, Options};
 use crate::rig::qmp::Qmp;
 use crate::rig::terminal::Splitter;
+use crate::rig::wiretap::{Record, Wiretap};
 use crate::setup::Parts;
 use crate::workspace::Workspace;
 
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     qmp: Qmp,
     qemu: Process,
     daemon: Option<Process>,
+    tap: Option<Wiretap>,
     exchange: Exchange,
     paths: Paths,
     out: PathBuf,
@@ -54,7 +56,13 @@ impl Session {
             .prefix("rig-")
             .tempdir()
             .map_err(Error::io("create a folder in", &std::env::temp_dir()))?;
+        let socket = run.path().join("gpu");
         let paths = Paths {
+            gpu: if options.tap {
+                run.path().join("tap")
+            } else {
+                socket.clone()
+            },
             run,
             console: log("console"),
             terminal: log("terminal"),
@@ -75,12 +83,16 @@ impl Session {
         let daemon = match (options.device, daemon) {
             (DeviceKind::Ours, Some(program)) => Some(daemon::start(
                 program,
-                &run.join("gpu"),
+                &socket,
                 &options.display,
                 &log("daemon"),
             )?),
             _ => None,
         };
+        let tap = options
+            .tap
+            .then(|| Wiretap::start(&paths.gpu, &socket))
+            .transpose()?;
         let command = machine::command(parts, &paths, &workspace.out(), options);
         let mut qemu = Process::spawn("QEMU", command, &log("qemu"))?;
         let qmp = Qmp::connect(&run.join("qmp"), || qemu.check_running())
@@ -89,6 +101,7 @@ impl Session {
             qmp,
             qemu,
             daemon,
+            tap,
             exchange,
             paths,
             out: workspace.out(),
@@ -203,6 +216,11 @@ impl Session {
             show(&splitter.take());
             Ok(code)
         })
+    }
+
+    /// What our daemon has told QEMU, when that is recorded.
+    pub(crate) fn record(&self) -> Record {
+        self.tap.as_ref().map(Wiretap::record).unwrap_or_default()
     }
 
     /// Saves what the front end shows of one scanout.

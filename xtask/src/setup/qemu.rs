@@ -81,7 +81,7 @@ pub(crate) fn find(rig: &Path, purpose: Purpose) -> Option<Qemu> {
 pub(crate) fn fetch(apt: &Apt, rig: &Path, purpose: Purpose) -> Result<Qemu> {
     let mut packages = vec!["qemu-system-x86"];
     if purpose == Purpose::Window {
-        packages.push("qemu-system-gui");
+        packages.extend(["qemu-system-gui", "qemu-system-modules-opengl"]);
     }
     let qemu = unpacked(rig, purpose);
     let closure = apt.closure(&packages)?;

@@ -9,7 +9,7 @@ use crate::process;
 use crate::rig::{DeviceKind, Display, Options, Session};
 use crate::setup::{self, Parts, Purpose};
 use crate::test::report::{Outcome, Report};
-use crate::test::scenes;
+use crate::test::{scenes, wire};
 use crate::workspace::Workspace;
 
 /// A test on a running guest.
@@ -47,12 +47,21 @@ const HEADLESS: [(&str, Scene); 3] = [
     ("headless: cursor hidden", scenes::cursor_hidden),
 ];
 
+const ON_THE_WIRE: [(&str, Scene); 2] = [
+    ("cursor image, hotspot and position", wire::cursor),
+    ("only damage is sent", wire::only_damage_is_sent),
+];
+
 const EXIT_CODE: &str = "exit code of `cargo xtask guest`";
 
 /// Boots guests and runs all tests in them.
 pub(crate) fn run(workspace: &Workspace, device: DeviceKind, report: &mut Report) -> Result<()> {
     if !cfg!(target_arch = "x86_64") {
-        let names = ON_FRONT_END.iter().chain(&HEADLESS).map(|(name, _)| *name);
+        let names = ON_FRONT_END
+            .iter()
+            .chain(&ON_THE_WIRE)
+            .chain(&HEADLESS)
+            .map(|(name, _)| *name);
         for name in names.chain([EXIT_CODE]) {
             skip(report, name, "the guest rig needs an x86-64 host")?;
         }
@@ -92,20 +101,27 @@ pub(crate) fn run(workspace: &Workspace, device: DeviceKind, report: &mut Report
         house.play(report, name, scene, &front_end)?;
     }
     house.close()?;
+    let tapped = Options {
+        label: "test-wire".to_owned(),
+        tap: true,
+        ..front_end.clone()
+    };
     let headless = Options {
         label: "test-headless".to_owned(),
-        device,
         display: Display::Headless(house.headless.clone()),
-        ..Options::default()
+        max_outputs: 1,
+        ..front_end
     };
-    for (name, scene) in HEADLESS {
-        if device == DeviceKind::Qemu {
-            skip(report, name, "QEMU's built-in device has no such display")?;
-        } else {
-            house.play(report, name, scene, &headless)?;
+    for (scenes, options) in [(&ON_THE_WIRE[..], &tapped), (&HEADLESS[..], &headless)] {
+        for (name, scene) in scenes {
+            if device == DeviceKind::Qemu {
+                skip(report, name, "it is about our daemon")?;
+            } else {
+                house.play(report, name, *scene, options)?;
+            }
         }
+        house.close()?;
     }
-    house.close()?;
     report.check(EXIT_CODE, || exit_code(device))?;
     Ok(())
 }

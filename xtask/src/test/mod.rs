@@ -4,6 +4,7 @@ mod checks;
 mod guest;
 mod report;
 mod scenes;
+mod wire;
 
 use crate::error::Result;
 use crate::rig::DeviceKind;

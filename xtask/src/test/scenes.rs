@@ -19,7 +19,8 @@ const DRAWN: Duration = Duration::from_secs(60);
 const COLOURS: usize = 8;
 /// How long what was drawn may take to be seen.
 const SEEN: Duration = Duration::from_secs(15);
-const SIZE: (u32, u32) = (1280, 800);
+/// The first screen's preferred size.
+pub(crate) const SIZE: (u32, u32) = (1280, 800);
 
 /// modetest draws; the screen shows every pixel that its framebuffer holds.
 pub(crate) fn modetest(stage: &mut Stage<'_>) -> Result<()> {
@@ -200,7 +201,7 @@ fn plain() -> Picture {
 }
 
 /// Starts a drawing program and waits until it says that the screen must show its picture.
-fn draw(stage: &mut Stage<'_>, words: &[&str]) -> Result<Job> {
+pub(crate) fn draw(stage: &mut Stage<'_>, words: &[&str]) -> Result<Job> {
     let mut command = vec!["kms-probe"];
     command.extend(words);
     let job = stage.session.start(&command)?;
@@ -234,7 +235,13 @@ fn expect_memory(stage: &mut Stage<'_>, name: &str, expected: &Picture) -> Resul
     }
 }
 
-fn expect_screen(stage: &mut Stage<'_>, name: &str, head: u32, expected: &Picture) -> Result<()> {
+/// Waits until the front end shows a picture, to the last pixel.
+pub(crate) fn expect_screen(
+    stage: &mut Stage<'_>,
+    name: &str,
+    head: u32,
+    expected: &Picture,
+) -> Result<()> {
     let start = Instant::now();
     loop {
         let seen = screen(stage, name, head)?;
@@ -296,7 +303,8 @@ fn wait_for_screen(session: &mut Session, name: &str, size: (u16, u16)) -> Resul
     }
 }
 
-fn wrong(message: &str) -> Error {
+/// A screen that does not show what it must.
+pub(crate) fn wrong(message: &str) -> Error {
     Error::Protocol {
         peer: "screen",
         message: message.to_owned(),
