@@ -65,6 +65,9 @@ pub(crate) enum Error {
         /// The answer, or what is wrong with it.
         message: String,
     },
+    /// A test that cannot tell anything here.
+    #[error("{0}")]
+    Unsuitable(String),
     /// The user pressed Ctrl-C, or SIGTERM came.
     #[error("interrupted")]
     Interrupted,

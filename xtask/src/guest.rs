@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::progress::Stage;
 use crate::rig::Size;
 use crate::rig::{DeviceKind, Display, Options, Session};
 use crate::setup::{self, Purpose};
@@ -45,19 +46,24 @@ enum DisplayKind {
 /// Boots, runs the command, returns its exit code.
 pub(crate) fn run(workspace: &Workspace, arguments: &GuestArgs) -> Result<i32> {
     let parts = setup::ensure(workspace, Purpose::Boot)?;
+    let stage = Stage::start("build the device", Duration::from_secs(60));
     let daemon = workspace.build_programs(arguments.device)?;
+    stage.done_quietly();
     let options = Options {
         device: arguments.device,
         display: match arguments.display {
             DisplayKind::Frontend => Display::Frontend,
-            DisplayKind::Headless => Display::Headless(workspace.out()),
+            DisplayKind::Headless => Display::Headless(workspace.out().join("headless")),
         },
         max_outputs: arguments.max_outputs,
         size: arguments.size,
         kvm: arguments.kvm,
         ..Options::default()
     };
+    let stage = Stage::start("boot", Duration::from_secs(10));
     let mut session = Session::boot(workspace, &parts, daemon.as_deref(), &options)?;
+    // The command's output is to stand alone.
+    drop(stage);
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let code = session.run_on_terminal(
         &arguments.command,

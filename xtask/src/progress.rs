@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 const WIDTH: u32 = 24;
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 const UNKNOWN: u32 = u32::MAX;
 
 /// A stage under way. Call [`Stage::done`] when it has succeeded.
@@ -69,6 +70,13 @@ impl Stage {
             self.title,
             self.start.elapsed().as_secs_f32()
         );
+    }
+
+    /// Ends the stage and prints what it took, if that was long enough to wonder about.
+    pub(crate) fn done_quietly(self) {
+        if self.start.elapsed() > WORTH_TELLING {
+            self.done();
+        }
     }
 
     fn erase(&mut self) {

@@ -1,10 +1,11 @@
 //! Our daemon as the guest's GPU.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::rig::options::Display;
 
@@ -17,6 +18,9 @@ pub(crate) fn start(
     display: &Display,
     log: &Path,
 ) -> Result<Process> {
+    if let Display::Headless(folder) = display {
+        prepare(folder)?;
+    }
     let mut process = Process::spawn("vhost-user-gpu", command(program, socket, display), log)?;
     process::wait_until("the daemon's socket", START_LIMIT, || {
         process.check_running()?;
@@ -24,6 +28,21 @@ pub(crate) fn start(
     })
     .map_err(|error| error.with_logs(|| process.log_tail()))?;
     Ok(process)
+}
+
+/// Makes the folder of the pictures and takes away those of earlier runs.
+fn prepare(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    for entry in fs::read_dir(folder)
+        .map_err(Error::io("read", folder))?
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("scanout-") && name.ends_with(".png") {
+            fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 fn command(program: &Path, socket: &Path, display: &Display) -> Command {

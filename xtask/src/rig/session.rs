@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::rig::daemon;
 use crate::rig::exchange::{Exchange, Follower, Request};
 use crate::rig::initramfs;
 use crate::rig::machine::{self, Paths};
-use crate::rig::options::{DeviceKind, Options};
+use crate::rig::options::{DeviceKind, Display, Options};
 use crate::rig::qmp::Qmp;
 use crate::rig::terminal::Splitter;
 use crate::rig::wiretap::{Record, Wiretap};
@@ -31,6 +32,7 @@ pub(crate) struct Session {
     exchange: Exchange,
     paths: Paths,
     out: PathBuf,
+    headless: Option<PathBuf>,
     boot: String,
     boot_limit: Duration,
 }
@@ -105,6 +107,10 @@ impl Session {
             exchange,
             paths,
             out: workspace.out(),
+            headless: match (&options.display, options.device) {
+                (Display::Headless(folder), DeviceKind::Ours) => Some(folder.clone()),
+                _ => None,
+            },
             boot: String::new(),
             boot_limit: options.boot_limit,
         };
@@ -250,8 +256,12 @@ impl Session {
     /// Waits until the user closes QEMU's window or a signal comes.
     pub(crate) fn wait_for_window(&mut self) -> Result<()> {
         process::wait_until("the window's end", Duration::MAX, || {
+            if self.qemu.try_wait()?.is_some() {
+                return Ok(Some(()));
+            }
             self.serve_requests()?;
-            self.qemu.try_wait().map(|status| status.map(|_| ()))
+            self.check_running()?;
+            Ok(None)
         })
     }
 
@@ -298,12 +308,24 @@ impl Session {
         .map_err(|error| error.with_logs(|| self.logs()))
     }
 
+    /// Saves what a screen shows, wherever it is shown.
+    fn screenshot(&mut self, head: u32, file: &Path) -> Result<()> {
+        let Some(folder) = &self.headless else {
+            return self.qmp.screendump(head, file);
+        };
+        // The daemon writes once a second at most: what it has now may be older than the request.
+        thread::sleep(Duration::from_millis(1200));
+        let newest = folder.join(format!("scanout-{head}.png"));
+        fs::copy(&newest, file).map_err(Error::io("copy", &newest))?;
+        Ok(())
+    }
+
     fn serve_requests(&mut self) -> Result<()> {
         while let Some((id, request)) = self.exchange.next_request() {
             let answer = match request {
                 Ok(Request::Screenshot { name, head }) => {
                     let file = self.out.join(format!("{name}.png"));
-                    match self.qmp.screendump(head, &file) {
+                    match self.screenshot(head, &file) {
                         Ok(()) => format!("ok {}", file.display()),
                         Err(error) => error.to_string().replace('\n', " "),
                     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::progress;
 use crate::rig::{DeviceKind, Display, Options, Session};
 use crate::setup::{self, Parts, Purpose};
 use crate::test::report::{Outcome, Report};
@@ -67,8 +68,12 @@ pub(crate) fn run(workspace: &Workspace, device: DeviceKind, report: &mut Report
         }
         return Ok(());
     }
-    let prepared = setup::ensure(workspace, Purpose::Test)
-        .and_then(|parts| Ok((parts, workspace.build_programs(device)?)));
+    let prepared = setup::ensure(workspace, Purpose::Test).and_then(|parts| {
+        let building = progress::Stage::start("build the device", Duration::from_secs(60));
+        let daemon = workspace.build_programs(device)?;
+        building.done_quietly();
+        Ok((parts, daemon))
+    });
     let (parts, daemon) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {

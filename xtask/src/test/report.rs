@@ -33,6 +33,7 @@ impl Report {
         let start = Instant::now();
         let outcome = match check() {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(Error::Unsuitable(why)) => Outcome::Skipped(why),
             Err(error) => Outcome::Failed(error.to_string()),
             Ok(outcome) => outcome,
         };
@@ -88,9 +89,10 @@ mod tests {
         assert!(run(Ok(Outcome::Passed)).unwrap());
         assert!(run(Ok(Outcome::Skipped("no".to_owned()))).unwrap());
         assert!(!run(Ok(Outcome::Failed("no".to_owned()))).unwrap());
+        assert!(run(Err(Error::Unsuitable("no".to_owned()))).unwrap());
         assert!(run(Err(Error::Interrupted)).is_err());
         report.count(10, 0, 1);
-        assert_eq!(report.summary(), "11 passed, 1 failed, 2 skipped");
+        assert_eq!(report.summary(), "11 passed, 1 failed, 3 skipped");
         assert!(!report.finish());
     }
 }
