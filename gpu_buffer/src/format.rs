@@ -46,3 +46,15 @@ pub const fn bytes_per_pixel(format: DrmFourcc) -> Option<u32> {
         None => None,
     }
 }
+
+/// The format whose fourth byte is alpha where that of `format` means nothing; `format` itself if it
+/// has alpha already or is not one of the eight.
+pub const fn with_alpha(format: DrmFourcc) -> DrmFourcc {
+    match format {
+        DrmFourcc::Xrgb8888 => DrmFourcc::Argb8888,
+        DrmFourcc::Xbgr8888 => DrmFourcc::Abgr8888,
+        DrmFourcc::Bgrx8888 => DrmFourcc::Bgra8888,
+        DrmFourcc::Rgbx8888 => DrmFourcc::Rgba8888,
+        other => other,
+    }
+}

@@ -3,7 +3,7 @@
 
 use drm_fourcc::DrmFourcc;
 
-use crate::{Error, Rect, bytes_per_pixel};
+use crate::{Error, Rect, bytes_per_pixel, with_alpha};
 
 /// A linear picture in one piece of memory: rows of pixels, `stride` bytes apart. Never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +90,14 @@ impl Layout {
     /// Pixel format.
     pub const fn format(&self) -> DrmFourcc {
         self.format
+    }
+
+    /// The same bytes, the fourth of each pixel taken as alpha.
+    pub const fn with_alpha(self) -> Self {
+        Self {
+            format: with_alpha(self.format),
+            ..self
+        }
     }
 
     /// Bytes of the whole picture, the gaps after its rows included.

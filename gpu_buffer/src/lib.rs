@@ -16,7 +16,7 @@ pub use allocators::{AnonymousAllocator, MemfdAllocator};
 pub use buffer::Buffer;
 pub use drm_fourcc::DrmFourcc;
 pub use error::Error;
-pub use format::{ChannelOrder, bytes_per_pixel, channel_order};
+pub use format::{ChannelOrder, bytes_per_pixel, channel_order, with_alpha};
 pub use layout::{Layout, Span};
 pub use rect::Rect;
 pub use scatter::ScatterList;

@@ -172,3 +172,27 @@ fn the_channels_stand_in_memory_as_virtio_names_them() {
         assert_eq!(bytes_per_pixel(format), Some(4));
     }
 }
+
+#[test]
+fn taking_the_fourth_byte_as_alpha_moves_no_channel() {
+    for format in [
+        DrmFourcc::Xrgb8888,
+        DrmFourcc::Xbgr8888,
+        DrmFourcc::Bgrx8888,
+        DrmFourcc::Rgbx8888,
+        DrmFourcc::Argb8888,
+    ] {
+        let layout = Layout::packed(3, 2, format).unwrap();
+
+        let with_alpha = layout.with_alpha();
+
+        let before = channel_order(format).unwrap();
+        let after = channel_order(with_alpha.format()).unwrap();
+        assert_eq!(
+            (after.red, after.green, after.blue),
+            (before.red, before.green, before.blue)
+        );
+        assert!(after.alpha.is_some());
+        assert_eq!(with_alpha.size(), layout.size());
+    }
+}

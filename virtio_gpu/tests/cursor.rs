@@ -68,6 +68,24 @@ fn the_cursor_is_a_surface_over_its_scanout_with_hotspot_and_position() {
 }
 
 #[test]
+fn a_cursor_has_alpha_whatever_the_format_of_its_resource() {
+    // Linux makes cursors of dumb buffers, whose format is B8G8R8X8.
+    let mut rig = rig();
+
+    assert_eq!(rig.call(update(2, place(0, 1, 1), 0, 0)), OK);
+
+    let formats: Vec<_> = rig
+        .records()
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Presented { format, .. } => Some(format),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(formats, [gpu_buffer::DrmFourcc::Argb8888]);
+}
+
+#[test]
 fn moving_presents_no_image() {
     let mut rig = rig();
     assert_eq!(rig.call(update(2, place(0, 1, 1), 0, 0)), OK);

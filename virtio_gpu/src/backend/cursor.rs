@@ -135,7 +135,8 @@ impl<D: Display> Backend<D> {
         let Ok(resource) = self.resources.get(image) else {
             return;
         };
-        let layout = *resource.layout();
+        // Linux puts cursors with alpha in resources of a format without.
+        let layout = resource.layout().with_alpha();
         let whole = Rect::from_size(layout.width(), layout.height());
         let pixels = match resource.pixels(&mut *self.allocator) {
             Ok(pixels) => pixels,

@@ -17,6 +17,7 @@ pub enum Record {
     Moved(SurfaceId, Position),
     Presented {
         surface: SurfaceId,
+        format: DrmFourcc,
         damage: Vec<Rect>,
         /// The whole surface as XRGB words.
         pixels: Vec<u32>,
@@ -144,6 +145,7 @@ impl Display for Recorder {
             .collect();
         self.records.push(Record::Presented {
             surface,
+            format: frame.layout.format(),
             damage: frame.damage.to_vec(),
             pixels,
         });
