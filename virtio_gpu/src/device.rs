@@ -16,7 +16,7 @@ use crate::protocol::wire::EVENT_DISPLAY;
 use crate::protocol::{
     ConfigSpace, ErrorCode, Features, QueueKind, RequestHeader, Success, decode, encode,
 };
-use crate::queue::{Chain, EventIdx, Popped, QueueSetup, VirtQueue};
+use crate::queue::{Chain, Popped, QueueSetup, VirtQueue};
 use crate::throttle::Throttle;
 
 /// Length of a response header: the shortest answer there is.
@@ -131,6 +131,16 @@ struct Answer {
 }
 
 impl Answer {
+    /// A chain that goes back as it came.
+    fn none(queue: QueueIndex, chain: Chain) -> Self {
+        Self {
+            queue,
+            chain,
+            header: None,
+            bytes: Vec::new(),
+        }
+    }
+
     /// Fills the bytes in. What does not fit becomes the error
     /// `INVALID_PARAMETER` in a bare header, never a cut answer.
     fn encode(&mut self, outcome: Result<&Success, ErrorCode>) {
@@ -258,12 +268,7 @@ impl<D: Display> Device<D> {
         setup: &QueueSetup,
     ) -> Result<Turn, DeviceError> {
         let memory = self.memory.clone().ok_or(DeviceError::NoMemory)?;
-        let event_idx = if self.features.contains(Features::EVENT_IDX) {
-            EventIdx::Negotiated
-        } else {
-            EventIdx::Off
-        };
-        let started = VirtQueue::start(setup, event_idx, &memory)?;
+        let started = VirtQueue::start(setup, self.features, &memory)?;
         let turn = self
             .stop_queue(index)
             .map_or_else(Turn::default, |stopped| stopped.turn);
@@ -320,6 +325,7 @@ impl<D: Display> Device<D> {
             match queue.pop(&memory, &mut self.request, limit) {
                 Popped::Request(chain) => self.handle(index, chain, &memory, &mut released),
                 Popped::Unreadable(chain) => released.push(unreadable(index, chain)),
+                Popped::Malformed(chain) => released.push(Answer::none(index, chain)),
                 Popped::Empty if queue.enable_kicks(&memory) => continue,
                 Popped::Empty => break,
                 Popped::Broken => {
@@ -406,12 +412,7 @@ impl<D: Display> Device<D> {
         memory: &GuestMemoryMmap,
         released: &mut Vec<Answer>,
     ) {
-        let mut answer = Answer {
-            queue: index,
-            chain,
-            header: None,
-            bytes: Vec::new(),
-        };
+        let mut answer = Answer::none(index, chain);
         // Linux sends cursor commands without room for an answer; on the
         // control queue an answer that cannot be given means that the command
         // is not carried out.
@@ -534,12 +535,7 @@ fn timeline(header: &RequestHeader) -> Option<Timeline> {
 /// The answer to a request whose bytes cannot be read, and so has nothing to
 /// echo.
 fn unreadable(queue: QueueIndex, chain: Chain) -> Answer {
-    let mut answer = Answer {
-        queue,
-        chain,
-        header: None,
-        bytes: Vec::new(),
-    };
+    let mut answer = Answer::none(queue, chain);
     answer.encode(Err(ErrorCode::Unspec));
     answer
 }

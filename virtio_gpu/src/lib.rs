@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+mod descriptors;
 pub mod device;
 pub mod edid;
 mod error;

@@ -9,10 +9,12 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use virtio_queue::{DescriptorChain, Queue, QueueT};
+use virtio_queue::{Queue, QueueT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
+use crate::descriptors::{Access, Descriptors};
 use crate::error::DeviceError;
+use crate::protocol::Features;
 
 /// The largest ring the device accepts.
 pub const MAX_QUEUE_SIZE: u16 = 1024;
@@ -79,12 +81,16 @@ pub enum Popped {
     Request(Chain),
     /// A chain whose request bytes lie outside guest memory.
     Unreadable(Chain),
+    /// A chain that breaks the framing rules. There is no telling what of it
+    /// may be written: it goes back without an answer.
+    Malformed(Chain),
 }
 
 /// One running virtqueue.
 #[derive(Debug)]
 pub struct VirtQueue {
     ring: Queue,
+    features: Features,
     in_flight: HashSet<u16>,
     broken: bool,
 }
@@ -98,7 +104,7 @@ impl VirtQueue {
     /// part of the ring lies outside `memory`.
     pub fn start(
         setup: &QueueSetup,
-        event_idx: EventIdx,
+        features: Features,
         memory: &GuestMemoryMmap,
     ) -> Result<Self, DeviceError> {
         let invalid = |reason: &'static str| DeviceError::InvalidQueue {
@@ -114,7 +120,7 @@ impl VirtQueue {
             .map_err(|_| invalid("the available ring is misaligned"))?;
         ring.try_set_used_ring_address(setup.used_ring)
             .map_err(|_| invalid("the used ring is misaligned"))?;
-        ring.set_event_idx(event_idx == EventIdx::Negotiated);
+        ring.set_event_idx(features.contains(Features::EVENT_IDX));
         ring.set_ready(true);
         if !ring.is_valid(memory) {
             return Err(invalid("a part of the ring is outside guest memory"));
@@ -126,6 +132,7 @@ impl VirtQueue {
         ring.set_next_used(used.0);
         Ok(Self {
             ring,
+            features,
             in_flight: HashSet::new(),
             broken: false,
         })
@@ -147,32 +154,29 @@ impl VirtQueue {
     }
 
     /// Takes the next request and copies at most `limit` bytes of it to
-    /// `request`, replacing what was there. A chain that breaks the framing
-    /// rules is returned to the driver with a used length of 0 and skipped.
+    /// `request`, replacing what was there.
     pub fn pop(&mut self, memory: &GuestMemoryMmap, request: &mut Vec<u8>, limit: usize) -> Popped {
-        while !self.broken {
-            match self.waiting(memory) {
-                Some(0) => return Popped::Empty,
-                Some(_) => {}
-                None => break,
-            }
-            let Some(descriptors) = self.ring.pop_descriptor_chain(memory) else {
-                break;
-            };
-            let head = descriptors.head_index();
-            if head >= self.ring.size() || self.in_flight.contains(&head) {
-                log::warn!("the driver made descriptor {head} available against the rules");
-                break;
-            }
-            self.in_flight.insert(head);
-            match read(descriptors, head, memory, request, limit) {
-                Framing::Good(chain) => return Popped::Request(chain),
-                Framing::Unreadable(chain) => return Popped::Unreadable(chain),
-                Framing::Bad(chain) => self.complete(memory, chain, &[]),
-            }
+        if self.broken {
+            return Popped::Broken;
         }
-        self.broken = true;
-        Popped::Broken
+        let head = match self.waiting(memory) {
+            Some(0) => return Popped::Empty,
+            Some(_) => self.ring.pop_descriptor_chain(memory),
+            None => None,
+        }
+        .map(|chain| chain.head_index());
+        let Some(head) = head else {
+            self.broken = true;
+            return Popped::Broken;
+        };
+        if head >= self.ring.size() || !self.in_flight.insert(head) {
+            log::warn!("the driver made descriptor {head} available against the rules");
+            self.broken = true;
+            return Popped::Broken;
+        }
+        let table = GuestAddress(self.ring.desc_table());
+        let descriptors = Descriptors::new(memory, table, self.ring.size(), head, self.features);
+        read(descriptors, head, memory, request, limit)
     }
 
     /// How many entries wait in the available ring; `None` if its index is
@@ -217,28 +221,13 @@ impl VirtQueue {
     }
 }
 
-/// Whether `VIRTIO_F_EVENT_IDX` was negotiated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventIdx {
-    /// The driver and the device name the index they want to hear about.
-    Negotiated,
-    /// Every kick and interrupt is wanted unless flagged.
-    Off,
-}
-
-enum Framing {
-    Good(Chain),
-    Unreadable(Chain),
-    Bad(Chain),
-}
-
 fn read(
-    descriptors: DescriptorChain<&GuestMemoryMmap>,
+    descriptors: Descriptors<'_>,
     head: u16,
     memory: &GuestMemoryMmap,
     request: &mut Vec<u8>,
     limit: usize,
-) -> Framing {
+) -> Popped {
     request.clear();
     let mut chain = Chain {
         head,
@@ -246,35 +235,36 @@ fn read(
         owed: true,
     };
     let mut readable = true;
-    let mut complete = false;
     for descriptor in descriptors {
-        complete = !descriptor.has_next();
-        if descriptor.is_write_only() {
-            chain.writable.push((descriptor.addr(), descriptor.len()));
+        let Ok(buffer) = descriptor else {
+            return Popped::Malformed(chain);
+        };
+        if buffer.access == Access::Writable {
+            chain.writable.push((buffer.address, buffer.length));
             continue;
         }
         if !chain.writable.is_empty() {
             // Readable after writable, VIRTIO 1.4 §2.7.4.2.
-            return Framing::Bad(chain);
+            return Popped::Malformed(chain);
         }
         let wanted = limit
             .saturating_sub(request.len())
-            .min(usize::try_from(descriptor.len()).unwrap_or(usize::MAX));
+            .min(usize::try_from(buffer.length).unwrap_or(usize::MAX));
         // Before the buffer grows, so that a lie about the length costs
         // nothing.
-        if !memory.check_range(descriptor.addr(), wanted) {
+        if !memory.check_range(buffer.address, wanted) {
             readable = false;
             continue;
         }
         let start = request.len();
         request.resize(start.saturating_add(wanted), 0);
         let target = request.get_mut(start..).unwrap_or_default();
-        readable &= memory.read_slice(target, descriptor.addr()).is_ok();
+        readable &= memory.read_slice(target, buffer.address).is_ok();
     }
-    match (complete, readable) {
-        (false, _) => Framing::Bad(chain),
-        (true, false) => Framing::Unreadable(chain),
-        (true, true) => Framing::Good(chain),
+    if readable {
+        Popped::Request(chain)
+    } else {
+        Popped::Unreadable(chain)
     }
 }
 

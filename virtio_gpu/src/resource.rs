@@ -245,6 +245,11 @@ impl ResourceTable {
         self.resources.is_empty()
     }
 
+    /// Pieces of guest memory that all backings together refer to.
+    pub fn backing_entries(&self) -> usize {
+        self.backing_entries
+    }
+
     /// Bytes charged for pixels.
     pub fn host_bytes(&self) -> u64 {
         self.host_bytes

@@ -18,6 +18,10 @@ use vm_memory::{Bytes, GuestAddress};
 
 const ANSWER: u64 = IMAGE + 0x10_0000;
 const CONTROL: QueueIndex = QueueIndex::Control;
+/// `VIRTIO_F_INDIRECT_DESC`.
+const INDIRECT_DESC: u64 = 1 << 28;
+/// `VIRTQ_DESC_F_INDIRECT`.
+const INDIRECT: u16 = 4;
 
 fn bytes_of(command: &Command<'_>) -> Vec<u8> {
     command.encode(&header(command, None))
@@ -196,8 +200,8 @@ fn a_chain_that_never_ends_or_leaves_its_table_is_returned_unanswered() {
 #[test]
 fn an_indirect_table_longer_than_the_ring_works() {
     // Linux posts such tables when it is offered INDIRECT_DESC.
-    const INDIRECT: u16 = 4;
     let mut rig = Rig::new();
+    rig.start(FEATURES | INDIRECT_DESC);
     let request = bytes_of(&create(1, 2, 4, 4));
     rig.driver.write(IMAGE, &request);
     let table = IMAGE + 0x1000;
@@ -229,6 +233,65 @@ fn an_indirect_table_longer_than_the_ring_works() {
 
     assert_eq!(used.unwrap().length, 24);
     assert_eq!(outcome(&rig, 24), Ok(Success::NoData));
+}
+
+/// A table at IMAGE + 0x1000 with GET_DISPLAY_INFO and room for its answer.
+fn indirect_display_info(rig: &mut Rig) -> Piece {
+    rig.driver.write(IMAGE, &bytes_of(&Command::GetDisplayInfo));
+    let mut table = Vec::new();
+    for (address, length, flags, next) in [(IMAGE, 24_u32, 1_u16, 1_u16), (ANSWER, 408, 2, 0)] {
+        table.extend_from_slice(&u64::to_le_bytes(address));
+        table.extend_from_slice(&length.to_le_bytes());
+        table.extend_from_slice(&flags.to_le_bytes());
+        table.extend_from_slice(&next.to_le_bytes());
+    }
+    rig.driver.write(IMAGE + 0x1000, &table);
+    Piece {
+        address: IMAGE + 0x1000,
+        length: 32,
+        flags: INDIRECT,
+    }
+}
+
+#[test]
+fn an_indirect_table_needs_its_feature() {
+    let mut rig = Rig::new();
+    let table = indirect_display_info(&mut rig);
+
+    assert_eq!(chain(&mut rig, &[table]).unwrap().length, 0);
+
+    rig.start(FEATURES | INDIRECT_DESC);
+    assert_eq!(chain(&mut rig, &[table]).unwrap().length, 408);
+}
+
+#[test]
+fn an_indirect_table_has_no_next_descriptor() {
+    let mut rig = Rig::new();
+    rig.start(FEATURES | INDIRECT_DESC);
+    let table = indirect_display_info(&mut rig);
+
+    let used = chain(&mut rig, &[table, Piece::writable(ANSWER, 408)]);
+
+    assert_eq!(used.unwrap().length, 0);
+}
+
+#[test]
+fn a_chain_returned_unanswered_interrupts_and_counts_as_work() {
+    let mut limits = Limits::default();
+    limits.turn_commands = 2;
+    let mut rig = Rig::with(1, limits);
+    for _ in 0..3 {
+        rig.driver
+            .ring(CONTROL)
+            .publish(&[Piece::writable(ANSWER, 24), Piece::readable(IMAGE, 24)]);
+    }
+
+    let turn = rig.kick(CONTROL);
+
+    assert!(turn.notify_control && turn.more);
+    assert!(rig.driver.ring(CONTROL).take_used().is_some());
+    assert!(rig.driver.ring(CONTROL).take_used().is_some());
+    assert_eq!(rig.driver.ring(CONTROL).take_used(), None);
 }
 
 #[test]
