@@ -1,0 +1,181 @@
+//! The device of this workspace, called directly.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use virtio_gpu::testing::Driver;
+use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex, QueueSetup, Turn};
+use vm_memory::{GuestAddress, GuestMemoryMmap};
+
+use crate::executor::{Executor, Footprint, LogLine};
+use crate::log_lines;
+use crate::map::{PLUGGED, PLUGGED_BYTES, REGIONS};
+use crate::picture::Picture;
+use crate::screen::{Mood, Screen};
+use crate::violation::Violation;
+
+/// `VIRTIO_GPU_F_EDID`, `VIRTIO_F_INDIRECT_DESC` and `VIRTIO_F_VERSION_1`.
+pub const FEATURES: u64 = 1 << 1 | 1 << 28 | 1 << 32;
+
+/// Both queues.
+pub const QUEUES: [QueueIndex; 2] = [QueueIndex::Control, QueueIndex::Cursor];
+
+/// A [`Device`] on a [`Screen`].
+#[derive(Debug)]
+pub struct InProcess {
+    /// The device.
+    pub device: Device<Screen>,
+    driver: Driver,
+    memory: Arc<GuestMemoryMmap>,
+    interrupts: Turn,
+}
+
+impl InProcess {
+    /// A device with so many scanouts whose driver is up.
+    pub fn new(scanouts: u32, limits: Limits) -> Self {
+        log_lines::collect();
+        let ranges = REGIONS.map(|(at, bytes)| (GuestAddress(at), bytes as usize));
+        let memory = GuestMemoryMmap::from_ranges(&ranges).expect("there is memory for a guest");
+        let memory = Arc::new(memory);
+        let config = DeviceConfig {
+            scanouts,
+            limits,
+            ..DeviceConfig::default()
+        };
+        let mut made = Self {
+            device: Device::new(config, Screen::new(scanouts)).expect("1 to 16 scanouts"),
+            driver: Driver::new(memory.clone()),
+            memory,
+            interrupts: Turn::default(),
+        };
+        made.start(FEATURES);
+        made
+    }
+
+    fn start(&mut self, features: u64) {
+        self.device.set_memory(self.memory.clone());
+        self.device
+            .acknowledge_features(features)
+            .expect("cases negotiate what is offered");
+        for queue in QUEUES {
+            self.driver.ring(queue).restart();
+            let setup = self.driver.ring(queue).setup();
+            let _ = self
+                .device
+                .start_queue(queue, &setup)
+                .expect("the driver's rings are good");
+        }
+    }
+}
+
+impl Executor for InProcess {
+    fn memory(&self) -> Arc<GuestMemoryMmap> {
+        self.memory.clone()
+    }
+
+    fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    fn kick(&mut self, queue: QueueIndex) {
+        // A turn is bounded; a storm of requests must not keep this loop going for good.
+        for _ in 0..64 {
+            let turn = self.device.process_queue(queue, Instant::now());
+            self.interrupts = self.interrupts.merge(turn);
+            if !turn.more {
+                break;
+            }
+        }
+    }
+
+    fn idle(&mut self) {
+        let turn = self.device.dispatch_display(Instant::now());
+        self.interrupts = self.interrupts.merge(turn);
+        for queue in QUEUES {
+            self.kick(queue);
+        }
+    }
+
+    fn take_interrupt(&mut self, queue: QueueIndex) -> bool {
+        let raised = self.interrupts.notify(queue);
+        match queue {
+            QueueIndex::Control => self.interrupts.notify_control = false,
+            QueueIndex::Cursor => self.interrupts.notify_cursor = false,
+        }
+        raised
+    }
+
+    fn failed(&mut self, queue: QueueIndex) -> bool {
+        self.device.queue_failed(queue)
+    }
+
+    fn set_up(&mut self, queue: QueueIndex, setup: &QueueSetup) -> bool {
+        let _ = self.device.stop_queue(queue);
+        self.device.start_queue(queue, setup).is_ok()
+    }
+
+    fn reset(&mut self, features: u64) -> Result<(), Violation> {
+        self.device.reset();
+        self.start(features);
+        Ok(())
+    }
+
+    fn unplug(&mut self) {
+        let (rest, _) = self
+            .memory
+            .remove_region(GuestAddress(PLUGGED), PLUGGED_BYTES)
+            .expect("the region is there");
+        self.device.set_memory(Arc::new(rest));
+    }
+
+    fn freeze(&mut self) {
+        self.device.display_mut().set_mood(Mood::Busy);
+    }
+
+    fn thaw(&mut self) {
+        self.device.display_mut().set_mood(Mood::Ready);
+        self.idle();
+    }
+
+    fn footprint(&mut self) -> Footprint {
+        let backend = self.device.backend();
+        let resources = backend.resources();
+        let shown = backend.scanouts().iter().filter(|s| s.shown.is_some());
+        let cursors = backend
+            .scanouts()
+            .iter()
+            .filter(|s| s.cursor.image.is_some());
+        Footprint(vec![
+            ("resources", resources.len() as u64),
+            ("bytes of pixels", resources.host_bytes()),
+            ("backing entries", resources.backing_entries() as u64),
+            ("scanouts shown", shown.count() as u64),
+            ("cursors", cursors.count() as u64),
+            ("surfaces", backend.display().surfaces() as u64),
+            ("requests in flight", self.device.in_flight() as u64),
+        ])
+    }
+
+    fn tracker(&mut self) -> Option<Footprint> {
+        Some(self.footprint())
+    }
+
+    fn shown(&mut self, scanout: u32) -> Option<Picture> {
+        self.device.display().scanout(scanout).cloned()
+    }
+
+    fn cursor(&mut self, scanout: u32) -> Option<Picture> {
+        self.device
+            .display()
+            .cursor(scanout)
+            .map(|cursor| cursor.image)
+    }
+
+    fn take_log(&mut self) -> Vec<LogLine> {
+        log_lines::take()
+    }
+
+    fn check_alive(&mut self) -> Result<(), Violation> {
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+// A harness, run by tests only: it fails by panicking where its own setting is wrong.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic
+)]
+
+pub mod case;
+pub mod exchange;
+pub mod executor;
+pub mod in_process;
+pub mod log_lines;
+pub mod map;
+pub mod message;
+pub mod oracle;
+pub mod picture;
+pub mod rows;
+pub mod runner;
+pub mod screen;
+pub mod tables;
+pub mod violation;
+
+pub use case::{Case, Kind, Outcome, Step};
+pub use exchange::Exchange;
+pub use executor::Executor;
+pub use in_process::InProcess;
+pub use picture::Picture;
+pub use runner::{Fencing, Report, run};
+pub use violation::Violation;

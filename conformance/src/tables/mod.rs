@@ -1,0 +1,81 @@
+//! The tables, one file for each family of rows.
+//!
+//! Codes are those of the specification where it names one, else QEMU's, which guests have been
+//! written for. Where the rows leave a choice, each of the choices is accepted.
+
+mod backing;
+mod capset;
+mod create;
+mod cursor;
+mod display;
+mod flush;
+mod framing;
+mod header;
+mod lengths;
+mod ring;
+mod scanout;
+mod transfer;
+mod unref;
+
+use crate::case::Case;
+use crate::map::IMAGE;
+use crate::message::{Message, attach, create, set_scanout, transfer, whole};
+use crate::picture::{Picture, gradient};
+
+/// What the tables have to know about the device.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Number of its scanouts.
+    pub scanouts: u32,
+    /// How often what is repeated is repeated, at most.
+    pub rounds: u32,
+}
+
+/// A table: what it is called, and how its cases are made.
+pub type Table = (&'static str, fn(&Setting) -> Vec<Case>);
+
+/// Every table.
+pub const ALL: &[Table] = &[
+    ("V, chains", framing::cases),
+    ("V, rings", ring::cases),
+    ("H, headers", header::cases),
+    ("H, lengths", lengths::cases),
+    ("D", display::cases),
+    ("C", create::cases),
+    ("U", unref::cases),
+    ("S", scanout::cases),
+    ("F", flush::cases),
+    ("T", transfer::cases),
+    ("A", backing::cases),
+    ("K", capset::cases),
+    ("P", cursor::cases),
+];
+
+/// The gradient in this size.
+fn drawn(width: u32, height: u32) -> Picture {
+    Picture::new(width, height, gradient)
+}
+
+/// What a guest does to have a picture in a resource; its pixels have to be at [`IMAGE`].
+fn image(id: u32, width: u32, height: u32) -> [Message; 3] {
+    [
+        create(id, width, height),
+        attach(id, &[(IMAGE, width * height * 4)]),
+        transfer(id, whole(width, height), 0),
+    ]
+}
+
+impl Case {
+    /// The gradient is in a resource of this size.
+    fn with_image(self, id: u32, width: u32, height: u32) -> Self {
+        self.write(IMAGE, drawn(width, height).bytes())
+            .given(image(id, width, height))
+    }
+
+    /// The gradient is in a resource of this size, on scanout 0.
+    fn with_screen(self, id: u32, width: u32, height: u32) -> Self {
+        self.with_image(id, width, height)
+            .given([set_scanout(0, id, whole(width, height))])
+            .shows(0, Some(drawn(width, height)))
+    }
+}
