@@ -237,7 +237,11 @@ fn packed_rings_are_refused_and_the_daemon_stays() {
     let started = front_end.acknowledged(SET_VRING_KICK, &longs(&[0]), &[kick.as_fd()]);
 
     assert_eq!(started, 1);
-    assert!(daemon.log().contains("only"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("remove packed=on"),
+        "{}",
+        daemon.log()
+    );
     front_end.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
     let started = front_end.acknowledged(SET_VRING_KICK, &longs(&[0]), &[kick.as_fd()]);
     assert_eq!(started, 0);

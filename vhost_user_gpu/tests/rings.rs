@@ -10,6 +10,7 @@ mod support;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::command::ResourceCreate2d;
 use virtio_gpu::protocol::{Command, ResourceId};
@@ -115,9 +116,9 @@ fn exchanged_and_broken_ring_descriptors_are_let_go() {
     front_end.synchronize();
     std::thread::sleep(Duration::from_millis(50));
     assert!(daemon.log().contains("kick descriptor is broken"));
-    let calm = daemon.voluntary_switches();
+    let calm = daemon.activity();
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(daemon.voluntary_switches(), calm);
+    assert_eq!(daemon.activity(), calm);
 
     front_end.send(
         SET_VRING_KICK,
@@ -137,12 +138,12 @@ fn a_full_or_closed_call_descriptor_does_not_hold_the_ring_up() {
     let daemon = Daemon::start();
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
     let (reader, mut writer) = std::io::pipe().unwrap();
-    nix::fcntl::fcntl(
-        &writer,
-        nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
-    )
-    .unwrap();
+    let set_flags = |writer: &std::io::PipeWriter, flags| {
+        fcntl(writer, FcntlArg::F_SETFL(flags)).unwrap();
+    };
+    set_flags(&writer, OFlag::O_NONBLOCK);
     while std::io::Write::write(&mut writer, &[0; 4096]).is_ok() {}
+    set_flags(&writer, OFlag::empty());
 
     front_end.send(SET_VRING_CALL, &longs(&[0]), &[writer.as_fd()]);
     front_end.succeed(&[Command::GetDisplayInfo]);

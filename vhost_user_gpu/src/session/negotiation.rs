@@ -30,6 +30,9 @@ const OFFERED: VhostUserProtocolFeatures = VhostUserProtocolFeatures::MQ
     .union(VhostUserProtocolFeatures::RESET_DEVICE)
     .union(VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS);
 
+/// Packed rings, VIRTIO_F_RING_PACKED.
+const RING_PACKED: u64 = 1 << 34;
+
 /// The one virtio feature bit that belongs to vhost-user itself.
 const PROTOCOL_FEATURES: u64 = VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
 
@@ -49,6 +52,11 @@ impl<D: Display + FrontEndSocket> Session<D> {
             .device
             .acknowledge_features(features & !PROTOCOL_FEATURES);
         self.features_refused = result.is_err();
+        if features & RING_PACKED != 0 {
+            log::error!(
+                "the front end turned on packed rings, which are not offered: remove packed=on"
+            );
+        }
         result.map_err(Error::Device)?;
         self.features = features;
         Ok(Answer::Done)

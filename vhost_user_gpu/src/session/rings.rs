@@ -91,7 +91,6 @@ impl<D: Display + FrontEndSocket> Session<D> {
         };
         let ring = ring_of(&mut self.control, &mut self.cursor, request, state.index)?;
         ring.enabled = enabled;
-        ring.set_pending(true);
         Ok(Answer::Done)
     }
 

@@ -109,9 +109,10 @@ impl Daemon {
             .count()
     }
 
-    /// How often its threads have gone to sleep, which is one more than how often they woke up.
-    pub fn voluntary_switches(&self) -> u64 {
-        std::fs::read_dir(format!("/proc/{}/task", self.pid()))
+    /// How often its threads have gone to sleep, which is one more than how often they woke up, and the processor
+    /// time that it has used, in hundredths of a second: one that spins does not go to sleep.
+    pub fn activity(&self) -> (u64, u64) {
+        let switches = std::fs::read_dir(format!("/proc/{}/task", self.pid()))
             .unwrap()
             .map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap())
             .map(|status| {
@@ -121,7 +122,13 @@ impl Daemon {
                     .unwrap();
                 line.trim().parse::<u64>().unwrap()
             })
-            .sum()
+            .sum();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // utime and stime, the fields 14 and 15, of which 3 is the first after the name in parentheses.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split(' ').skip(11).take(2);
+        let ticks = times.map(|field| field.parse::<u64>().unwrap()).sum();
+        (switches, ticks)
     }
 }
 
