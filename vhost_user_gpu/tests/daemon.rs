@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::Command;
 
-use support::daemon::{Daemon, command};
+use support::daemon::{Daemon, Running, command, connect};
 use support::front_end::{FrontEnd, GET_QUEUE_NUM};
 use support::wait_until;
 
@@ -157,13 +157,8 @@ fn a_stale_socket_is_replaced_and_a_live_daemon_is_not_disturbed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).unwrap());
-    let mut first = command()
-        .arg("-s")
-        .arg(&path)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(first.stderr.take().unwrap());
+    let mut first = Running::start(command().arg("-s").arg(&path).stderr(Stdio::piped()));
+    let mut log = BufReader::new(first.0.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("waiting for a front end") {
         line.clear();
@@ -171,7 +166,7 @@ fn a_stale_socket_is_replaced_and_a_live_daemon_is_not_disturbed() {
     }
 
     assert_fails(&["-s", path.to_str().unwrap()], 1, "in use");
-    let mut stream = UnixStream::connect(&path).unwrap();
+    let mut stream = connect(&path);
     std::io::Write::write_all(
         &mut stream,
         &support::front_end::encode(GET_QUEUE_NUM, 1, &[]),
@@ -181,7 +176,7 @@ fn a_stale_socket_is_replaced_and_a_live_daemon_is_not_disturbed() {
     stream.read_exact(&mut reply).unwrap();
 
     drop(stream);
-    assert!(first.wait().unwrap().success());
+    assert!(first.0.wait().unwrap().success());
     assert!(!path.exists());
 }
 
@@ -193,10 +188,7 @@ fn an_inherited_socket_is_served_whether_it_listens_or_is_connected() {
     let listener = UnixListener::bind(&path).unwrap();
     for fd in [theirs.as_fd(), listener.as_fd()] {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        let mut daemon = command()
-            .args(["--fd", &fd.as_raw_fd().to_string()])
-            .spawn()
-            .unwrap();
+        let mut daemon = Running::start(command().args(["--fd", &fd.as_raw_fd().to_string()]));
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         let mut stream = if fd.as_raw_fd() == theirs.as_raw_fd() {
             ours.try_clone().unwrap()
@@ -213,7 +205,7 @@ fn an_inherited_socket_is_served_whether_it_listens_or_is_connected() {
         stream.read_exact(&mut reply).unwrap();
         stream.shutdown(std::net::Shutdown::Both).unwrap();
 
-        assert!(daemon.wait().unwrap().success());
+        assert!(daemon.0.wait().unwrap().success());
     }
     assert!(path.exists(), "a file that the daemon did not create stays");
 }
@@ -315,22 +307,16 @@ fn a_log_that_nobody_reads_or_that_is_closed_does_not_stop_it() {
     for closed in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        let mut child = command()
-            .arg("-s")
-            .arg(&path)
-            .args(["--log-level", "trace"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = child.stderr.take();
-        if closed {
-            drop(stderr);
-        } else {
-            std::mem::forget(stderr);
-        }
+        let mut daemon = Running::start(
+            command()
+                .arg("-s")
+                .arg(&path)
+                .args(["--log-level", "trace"])
+                .stderr(Stdio::piped()),
+        );
+        let _unread = daemon.0.stderr.take().filter(|_| !closed);
         wait_until("the socket", || path.exists());
-        let mut stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(support::LIMIT)).unwrap();
+        let mut stream = connect(&path);
 
         // Far more lines than a pipe holds.
         for _ in 0..3000 {
@@ -344,7 +330,7 @@ fn a_log_that_nobody_reads_or_that_is_closed_does_not_stop_it() {
         }
 
         drop(stream);
-        assert!(child.wait().unwrap().success());
+        assert!(daemon.0.wait().unwrap().success());
     }
 }
 

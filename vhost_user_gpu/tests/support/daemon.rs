@@ -19,10 +19,41 @@ pub fn command() -> Command {
     command
 }
 
+/// Connects to a daemon; its file is there a moment before its socket listens.
+pub fn connect(path: &Path) -> UnixStream {
+    let mut stream = UnixStream::connect(path);
+    wait_until("the daemon to listen", || {
+        if stream.is_err() {
+            stream = UnixStream::connect(path);
+        }
+        stream.is_ok()
+    });
+    let stream = stream.unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+/// A process that is killed when dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running daemon; killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
-    child: Child,
+    process: Running,
     directory: TempDir,
 }
 
@@ -35,16 +66,18 @@ impl Daemon {
     pub fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let child = command()
+        let mut command = command();
+        command
             .arg("--socket-path")
             .arg(directory.path().join("socket"))
             .args(["--log-level", "debug"])
             .args(arguments)
             .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let daemon = Self { child, directory };
+            .stderr(log);
+        let daemon = Self {
+            process: Running::start(&mut command),
+            directory,
+        };
         wait_until("the daemon's socket", || daemon.socket_path().exists());
         daemon
     }
@@ -57,16 +90,8 @@ impl Daemon {
         self.directory.path()
     }
 
-    /// Connects; the file is there a moment before the socket listens.
     pub fn connect(&self) -> UnixStream {
-        let mut stream = UnixStream::connect(self.socket_path());
-        wait_until("the daemon to listen", || {
-            if stream.is_err() {
-                stream = UnixStream::connect(self.socket_path());
-            }
-            stream.is_ok()
-        });
-        stream.unwrap()
+        connect(&self.socket_path())
     }
 
     pub fn log(&self) -> String {
@@ -74,11 +99,11 @@ impl Daemon {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).unwrap();
+        let pid = i32::try_from(self.process.0.id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
@@ -86,7 +111,7 @@ impl Daemon {
     pub fn wait(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
                 return (status, start.elapsed());
             }
             assert!(
@@ -99,7 +124,7 @@ impl Daemon {
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        self.process.0.try_wait().unwrap().is_none()
     }
 
     /// The daemon's open descriptors.
@@ -134,8 +159,6 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("the daemon's log:\n{}", self.log());
         }

@@ -12,7 +12,7 @@ use virtio_gpu::testing::{Answer, Driver};
 use super::daemon::Daemon;
 use super::gpu_socket::GpuSocket;
 use super::guest::{Guest, MEMORY, QUEUES, USER_BASE, place};
-use super::{LIMIT, wait_until};
+use super::wait_until;
 
 pub const GET_FEATURES: u32 = 1;
 pub const SET_FEATURES: u32 = 2;
@@ -104,7 +104,6 @@ impl FrontEnd {
     /// A front end that has said nothing yet.
     pub fn connect(daemon: &Daemon) -> Self {
         let stream = daemon.connect();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
         Self {
             stream,
             guest: Guest::new(),
