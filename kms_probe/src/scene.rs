@@ -64,19 +64,20 @@ pub fn pointer_position(width: u32, height: u32, seconds: f32) -> (u32, u32) {
     (whole(number(width) * x), whole(number(height) * y))
 }
 
-/// An arrow with premultiplied alpha, its tip at the upper left corner.
+/// An arrow with a dark rim and premultiplied alpha, its tip at the upper left corner.
 #[must_use]
 pub fn pointer() -> Picture {
+    let inside = |x: f32, y: f32, rim: f32| {
+        let head = x >= rim && y - x >= rim * 1.5 && y + (x - 12.0).abs() * 0.35 <= 44.0 - rim;
+        let middle = 6.0 + (y - 30.0) * 0.45;
+        let tail = (x - middle).abs() <= 5.0 - rim && y >= 30.0 && y <= 54.0 - rim;
+        head || tail
+    };
     Picture::from_fn(CURSOR_SIDE, CURSOR_SIDE, |x, y| {
         let (x, y) = (number(x), number(y));
-        let inside = |grow: f32| {
-            let head = x >= -grow && x <= y * 0.72 + grow && y <= 40.0 - x * 0.5 + grow;
-            let tail = (x - y * 0.42).abs() <= 4.0 + grow && y > 26.0 && y <= 46.0 + grow;
-            head || tail
-        };
-        if inside(-2.5) {
+        if inside(x, y, 2.5) {
             0xffff_ffff
-        } else if inside(0.0) {
+        } else if inside(x, y, 0.0) {
             0xff10_1828
         } else {
             0

@@ -232,7 +232,9 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
 }
 
 fn describe(command: &Command) -> String {
-    let mut text = command.get_program().to_string_lossy().into_owned();
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let mut text = name.to_string_lossy().into_owned();
     for word in command.get_args().take(3) {
         text.push(' ');
         text.push_str(&word.to_string_lossy());

@@ -17,7 +17,8 @@ const LIMIT: Duration = Duration::from_secs(1800);
 
 /// The code is formatted.
 pub(crate) fn format(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    cargo_check(workspace, report, "format", &["fmt", "--all", "--check"])
+    let arguments = ["fmt", "--all", "--check", "--", "--color", "never"];
+    cargo_check(workspace, report, "format", &arguments)
 }
 
 /// The lints are content.
@@ -49,16 +50,21 @@ fn cargo_check(
     let mut command = cargo(workspace, arguments);
     command.env("RUSTDOCFLAGS", "-D warnings");
     let log = workspace.logs().join(format!("{name}.txt"));
-    let stage = Stage::start(name, Duration::from_secs(60));
-    let result = process::run(command, &log, LIMIT);
-    drop(stage);
-    report.check(name, || result.map(|()| Outcome::Passed))?;
+    report.check(name, || {
+        let stage = Stage::start(name, Duration::from_secs(60));
+        let result = process::run(command, &log, LIMIT);
+        drop(stage);
+        result.map(|()| Outcome::Passed)
+    })?;
     Ok(())
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = workspace::cargo();
-    command.args(arguments).current_dir(workspace.root());
+    command
+        .args(arguments)
+        .env("CARGO_TERM_COLOR", "never")
+        .current_dir(workspace.root());
     command
 }
 
