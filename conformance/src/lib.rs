@@ -17,6 +17,7 @@ pub mod in_process;
 pub mod log_lines;
 pub mod map;
 pub mod message;
+pub mod model;
 pub mod oracle;
 pub mod picture;
 pub mod rows;

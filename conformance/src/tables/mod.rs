@@ -12,10 +12,13 @@ mod flush;
 mod framing;
 mod header;
 mod lengths;
+mod limits;
 mod ring;
 mod scanout;
 mod transfer;
 mod unref;
+
+pub use limits::{LimitTable, limit_tables};
 
 use crate::case::Case;
 use crate::map::IMAGE;

@@ -1,0 +1,73 @@
+//! Every limit at one less, exactly, and one more.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Instant;
+
+use conformance::tables::limit_tables;
+use conformance::{Executor, InProcess, run};
+use virtio_gpu::protocol::Command;
+use virtio_gpu::{Limits, QueueIndex};
+
+const CONTROL: QueueIndex = QueueIndex::Control;
+
+#[test]
+fn what_is_held_ends_at_its_limit_and_all_else_goes_on() {
+    for table in limit_tables() {
+        let mut device = InProcess::new(4, table.limits);
+        run(&mut device, &table.cases).assert_clean();
+    }
+}
+
+#[test]
+fn no_limit_is_left_out() {
+    let listed = format!("{:?}", Limits::default());
+    let fields = listed
+        .trim_start_matches("Limits {")
+        .trim_end_matches('}')
+        .split(',')
+        .map(|field| field.split_once(':').unwrap().0.trim().to_owned());
+    let here = ["turn_commands", "turn_micros"];
+
+    for field in fields {
+        let tried = limit_tables().iter().any(|table| table.field == field);
+        assert!(tried || here.contains(&field.as_str()), "{field}");
+    }
+}
+
+/// How many of so many waiting commands one turn handles.
+fn handled(limits: Limits, waiting: u32) -> usize {
+    let mut gpu = InProcess::new(1, limits);
+    for _ in 0..waiting {
+        gpu.driver().send(&Command::GetDisplayInfo, None);
+    }
+    let turn = gpu.device.process_queue(CONTROL, Instant::now());
+    let answers = gpu.driver().take_answers(CONTROL).len();
+    assert!(turn.more || answers == waiting as usize);
+    answers
+}
+
+#[test]
+fn a_turn_handles_so_many_commands_and_not_one_more() {
+    let limits = || {
+        let mut limits = Limits::default();
+        limits.turn_commands = 8;
+        limits.turn_micros = 60_000_000;
+        limits
+    };
+
+    assert_eq!(handled(limits(), 7), 7);
+    assert_eq!(handled(limits(), 8), 8);
+    assert_eq!(handled(limits(), 9), 8);
+}
+
+#[test]
+fn a_turn_out_of_time_ends_after_the_command_it_is_at() {
+    let limits = |micros| {
+        let mut limits = Limits::default();
+        limits.turn_micros = micros;
+        limits
+    };
+
+    assert_eq!(handled(limits(0), 3), 1);
+    assert_eq!(handled(limits(60_000_000), 60), 60);
+}
