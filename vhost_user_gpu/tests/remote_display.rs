@@ -172,6 +172,25 @@ fn a_silent_front_end_is_waited_for_once_and_believed_again_when_it_answers() {
 }
 
 #[test]
+fn a_question_that_is_passed_over_does_not_spoil_the_next_answer() {
+    let (mut display, mut gpu) = greeted();
+    let asked = Instant::now();
+    let edid = Query::Edid { output: 0 };
+    assert_eq!(display.refresh(edid), Freshness::Pending);
+    assert_eq!(display.refresh(Query::Outputs), Freshness::Pending);
+
+    gpu.reply_outputs();
+    dispatch(&mut display);
+    assert_eq!(events(&mut display), [Event::Answered(Query::Outputs)]);
+    display
+        .dispatch(asked + Duration::from_millis(1100))
+        .unwrap();
+
+    assert_eq!(events(&mut display), [Event::Answered(edid)]);
+    assert_eq!(display.edid(0), None);
+}
+
+#[test]
 fn answers_may_come_byte_by_byte() {
     let (mut relay, ours) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut slow = RemoteDisplay::new().unwrap();

@@ -147,6 +147,7 @@ fn a_full_or_closed_call_descriptor_does_not_hold_the_ring_up() {
 
     front_end.send(SET_VRING_CALL, &longs(&[0]), &[writer.as_fd()]);
     front_end.succeed(&[Command::GetDisplayInfo]);
+    front_end.succeed(&[Command::GetDisplayInfo]);
     drop(reader);
     front_end.succeed(&[Command::GetDisplayInfo]);
     front_end.send(SET_VRING_CALL, &longs(&[0x100]), &[]);
