@@ -7,12 +7,17 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    clippy::panic
+    clippy::panic,
+    clippy::unwrap_used
 )]
 
 pub mod case;
+pub mod daemon;
 pub mod exchange;
 pub mod executor;
+pub mod front_end;
+pub mod gpu_socket;
+pub mod guest;
 pub mod in_process;
 pub mod log_lines;
 pub mod map;
@@ -25,6 +30,7 @@ pub mod runner;
 pub mod screen;
 pub mod tables;
 pub mod violation;
+pub mod wait;
 
 pub use case::{Case, Kind, Outcome, Step};
 pub use exchange::Exchange;

@@ -18,13 +18,14 @@ use nix::sys::signal::Signal;
 use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::Command;
 
-use support::daemon::{Daemon, Running, command, connect};
-use support::front_end::{FrontEnd, GET_QUEUE_NUM};
-use support::wait_until;
+use conformance::daemon::{Daemon, Running, command, connect};
+use conformance::front_end::{FrontEnd, GET_QUEUE_NUM};
+use conformance::wait::wait_until;
+use support::PROGRAM;
 
 /// Runs the daemon with arguments that make it end at once.
 fn run(arguments: &[&str]) -> Output {
-    command().args(arguments).output().unwrap()
+    command(PROGRAM).args(arguments).output().unwrap()
 }
 
 /// Checks that a run failed with this status, one line of error and one hint.
@@ -157,7 +158,7 @@ fn a_stale_socket_is_replaced_and_a_live_daemon_is_not_disturbed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).unwrap());
-    let mut first = Running::start(command().arg("-s").arg(&path).stderr(Stdio::piped()));
+    let mut first = Running::start(command(PROGRAM).arg("-s").arg(&path).stderr(Stdio::piped()));
     let mut log = BufReader::new(first.0.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("waiting for a front end") {
@@ -169,7 +170,7 @@ fn a_stale_socket_is_replaced_and_a_live_daemon_is_not_disturbed() {
     let mut stream = connect(&path);
     std::io::Write::write_all(
         &mut stream,
-        &support::front_end::encode(GET_QUEUE_NUM, 1, &[]),
+        &conformance::front_end::encode(GET_QUEUE_NUM, 1, &[]),
     )
     .unwrap();
     let mut reply = [0; 20];
@@ -188,7 +189,8 @@ fn an_inherited_socket_is_served_whether_it_listens_or_is_connected() {
     let listener = UnixListener::bind(&path).unwrap();
     for fd in [theirs.as_fd(), listener.as_fd()] {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        let mut daemon = Running::start(command().args(["--fd", &fd.as_raw_fd().to_string()]));
+        let mut daemon =
+            Running::start(command(PROGRAM).args(["--fd", &fd.as_raw_fd().to_string()]));
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         let mut stream = if fd.as_raw_fd() == theirs.as_raw_fd() {
             ours.try_clone().unwrap()
@@ -198,7 +200,7 @@ fn an_inherited_socket_is_served_whether_it_listens_or_is_connected() {
 
         std::io::Write::write_all(
             &mut stream,
-            &support::front_end::encode(GET_QUEUE_NUM, 1, &[]),
+            &conformance::front_end::encode(GET_QUEUE_NUM, 1, &[]),
         )
         .unwrap();
         let mut reply = [0; 20];
@@ -213,16 +215,16 @@ fn an_inherited_socket_is_served_whether_it_listens_or_is_connected() {
 #[test]
 fn a_termination_signal_ends_it_within_a_second_and_leaves_nothing() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut waiting = Daemon::start();
+        let mut waiting = Daemon::start(PROGRAM);
         waiting.signal(signal);
         assert_ended_clean(&mut waiting);
 
-        let mut connected = Daemon::start();
+        let mut connected = Daemon::start(PROGRAM);
         let (_front_end, _gpu) = FrontEnd::running(&connected);
         connected.signal(signal);
         assert_ended_clean(&mut connected);
 
-        let mut loaded = Daemon::start();
+        let mut loaded = Daemon::start(PROGRAM);
         let (mut front_end, _gpu) = FrontEnd::running(&loaded);
         for _ in 0..100 {
             front_end.guest.driver.send(&Command::GetDisplayInfo, None);
@@ -246,7 +248,7 @@ fn assert_ended_clean(daemon: &mut Daemon) {
 
 #[test]
 fn another_programs_socket_at_its_path_is_left_alone() {
-    let mut daemon = Daemon::start();
+    let mut daemon = Daemon::start(PROGRAM);
     std::fs::remove_file(daemon.socket_path()).unwrap();
     let _other = UnixListener::bind(daemon.socket_path()).unwrap();
 
@@ -258,7 +260,7 @@ fn another_programs_socket_at_its_path_is_left_alone() {
 
 #[test]
 fn it_ends_with_status_0_when_the_front_end_goes() {
-    let mut daemon = Daemon::start();
+    let mut daemon = Daemon::start(PROGRAM);
     let (front_end, gpu) = FrontEnd::running(&daemon);
     drop((front_end, gpu));
 
@@ -270,7 +272,7 @@ fn it_ends_with_status_0_when_the_front_end_goes() {
 
 #[test]
 fn it_does_not_wake_up_while_nothing_happens() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, gpu) = FrontEnd::running(&daemon);
     front_end.succeed(&[Command::GetDisplayInfo]);
     let assert_idle = |when: &str| {
@@ -287,7 +289,7 @@ fn it_does_not_wake_up_while_nothing_happens() {
 
 #[test]
 fn its_descriptors_are_back_at_the_baseline_after_many_stops_and_starts() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     front_end.synchronize();
     let before = daemon.open_descriptors();
@@ -308,7 +310,7 @@ fn a_log_that_nobody_reads_or_that_is_closed_does_not_stop_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let mut daemon = Running::start(
-            command()
+            command(PROGRAM)
                 .arg("-s")
                 .arg(&path)
                 .args(["--log-level", "trace"])
@@ -322,7 +324,7 @@ fn a_log_that_nobody_reads_or_that_is_closed_does_not_stop_it() {
         for _ in 0..3000 {
             std::io::Write::write_all(
                 &mut stream,
-                &support::front_end::encode(GET_QUEUE_NUM, 1, &[]),
+                &conformance::front_end::encode(GET_QUEUE_NUM, 1, &[]),
             )
             .unwrap();
             let mut reply = [0; 20];
@@ -338,7 +340,7 @@ fn a_log_that_nobody_reads_or_that_is_closed_does_not_stop_it() {
 fn a_headless_display_has_the_screens_of_the_command_line() {
     let directory = tempfile::tempdir().unwrap();
     let display = format!("--display=headless={}", directory.path().display());
-    let mut daemon = Daemon::start_with(&[&display, "--scanout", "320x200"]);
+    let mut daemon = Daemon::start_with(PROGRAM, &[&display, "--scanout", "320x200"]);
     let mut front_end = FrontEnd::connect(&daemon);
     front_end.realize();
     let mut gpu = front_end.start();

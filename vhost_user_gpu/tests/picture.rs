@@ -11,14 +11,15 @@ use gpu_buffer::Rect;
 use virtio_gpu::protocol::Command;
 use virtio_gpu::protocol::command::{CursorPosition, CursorUpdate};
 
-use support::daemon::Daemon;
+use conformance::daemon::Daemon;
+use conformance::front_end::FrontEnd;
+use conformance::gpu_socket::{CURSOR_POS, CURSOR_POS_HIDE, CURSOR_UPDATE, SCANOUT, UPDATE};
+use support::PROGRAM;
 use support::drawing::*;
-use support::front_end::FrontEnd;
-use support::gpu_socket::{CURSOR_POS, CURSOR_POS_HIDE, CURSOR_UPDATE, SCANOUT, UPDATE};
 
 #[test]
 fn a_first_frame_arrives_as_scanout_and_then_all_its_pixels() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     let whole = Rect::from_size(200, 100);
 
@@ -26,18 +27,18 @@ fn a_first_frame_arrives_as_scanout_and_then_all_its_pixels() {
     front_end.write_image(0, &picture(whole, 9));
     front_end.succeed(&[transfer(whole, 200), set_scanout(200, 100), flush(whole)]);
 
-    let scanout = gpu.next();
+    let scanout = gpu.message();
     assert_eq!(
         (scanout.request, scanout.words(3)),
         (SCANOUT, vec![0, 200, 100])
     );
-    assert_update(&gpu.next(), whole, 9);
+    assert_update(&gpu.message(), whole, 9);
     gpu.settle();
 }
 
 #[test]
 fn only_damaged_pixels_are_sent() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
     let damage = Rect::new(30, 40, 50, 7);
@@ -45,13 +46,13 @@ fn only_damaged_pixels_are_sent() {
     front_end.write_image(0, &picture(Rect::from_size(200, 100), 2));
     front_end.succeed(&[transfer(damage, 200), flush(damage)]);
 
-    assert_update(&gpu.next(), damage, 2);
+    assert_update(&gpu.message(), damage, 2);
     gpu.settle();
 }
 
 #[test]
 fn a_disabled_scanout_is_told_with_a_size_of_zero() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
@@ -61,7 +62,7 @@ fn a_disabled_scanout_is_told_with_a_size_of_zero() {
         resource: None,
     }]);
 
-    let scanout = gpu.next();
+    let scanout = gpu.message();
     assert_eq!(
         (scanout.request, scanout.words(3)),
         (SCANOUT, vec![0, 0, 0])
@@ -71,24 +72,24 @@ fn a_disabled_scanout_is_told_with_a_size_of_zero() {
 
 #[test]
 fn a_new_size_is_announced_before_its_pixels() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
     front_end.succeed(&[set_scanout(120, 60), flush(Rect::from_size(200, 100))]);
 
-    let scanout = gpu.next();
+    let scanout = gpu.message();
     assert_eq!(
         (scanout.request, scanout.words(3)),
         (SCANOUT, vec![0, 120, 60])
     );
-    assert_update(&gpu.next(), Rect::from_size(120, 60), 1);
+    assert_update(&gpu.message(), Rect::from_size(120, 60), 1);
     gpu.settle();
 }
 
 #[test]
 fn a_cursor_is_shown_moved_off_the_edge_and_hidden() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
     let square = Rect::from_size(64, 64);
@@ -111,18 +112,18 @@ fn a_cursor_is_shown_moved_off_the_edge_and_hidden() {
         hot_x: 3,
         hot_y: 4,
     })]);
-    let update = gpu.next();
+    let update = gpu.message();
     front_end.succeed(&[Command::MoveCursor {
         position: position(-2, 99),
     }]);
-    let moved = gpu.next();
+    let moved = gpu.message();
     front_end.succeed(&[Command::UpdateCursor(CursorUpdate {
         position: position(-2, 99),
         resource: None,
         hot_x: 0,
         hot_y: 0,
     })]);
-    let hidden = gpu.next();
+    let hidden = gpu.message();
 
     assert_eq!(
         (update.request, update.words(5)),
@@ -143,7 +144,7 @@ fn a_cursor_is_shown_moved_off_the_edge_and_hidden() {
 
 #[test]
 fn a_full_display_socket_costs_frames_but_the_newest_arrives() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     let (width, height) = (1024, 1024);
     let whole = Rect::from_size(width, height);
@@ -157,7 +158,7 @@ fn a_full_display_socket_costs_frames_but_the_newest_arrives() {
 
     let mut frames = Vec::new();
     while frames.last() != Some(&21) {
-        let update = gpu.next();
+        let update = gpu.message();
         assert_eq!(update.request, UPDATE);
         frames.push(update.payload[20 + 2]);
         assert!(frames.len() < 20, "no frame was left out: {frames:?}");
@@ -170,7 +171,7 @@ fn a_full_display_socket_costs_frames_but_the_newest_arrives() {
 
 #[test]
 fn the_cursor_moves_coalesced_while_the_display_socket_is_full() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     let whole = Rect::from_size(1024, 1024);
     show(&mut front_end, &mut gpu, 1024, 1024);
@@ -192,7 +193,7 @@ fn the_cursor_moves_coalesced_while_the_display_socket_is_full() {
         hot_x: 0,
         hot_y: 0,
     })]);
-    let shown = gpu.next().request;
+    let shown = gpu.message().request;
     front_end.succeed(&[flush(whole)]);
     for x in 2..500 {
         front_end.succeed(&[move_to(x)]);
@@ -200,7 +201,7 @@ fn the_cursor_moves_coalesced_while_the_display_socket_is_full() {
 
     let mut moves = Vec::new();
     while moves.last() != Some(&499) {
-        let message = gpu.next();
+        let message = gpu.message();
         if message.request == CURSOR_POS {
             moves.push(message.words(2)[1]);
         }

@@ -13,9 +13,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::Command;
 
-use support::daemon::Daemon;
-use support::front_end::*;
-use support::guest::{MEMORY, USER_BASE, shared_file};
+use conformance::daemon::Daemon;
+use conformance::front_end::*;
+use conformance::guest::{MEMORY, USER_BASE, shared_file};
+use support::PROGRAM;
 
 /// A connected front end that has told what QEMU tells when the device is made.
 fn realized(daemon: &Daemon) -> FrontEnd {
@@ -33,7 +34,7 @@ fn config(offset: u32, size: u32, data: usize) -> Vec<u8> {
 
 #[test]
 fn refused_messages_change_nothing_and_close_their_descriptors() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     front_end.synchronize();
     let before = daemon.open_descriptors();
@@ -178,7 +179,7 @@ fn refused_messages_change_nothing_and_close_their_descriptors() {
 
 #[test]
 fn a_refused_message_without_acknowledgement_is_passed_over() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
 
     front_end.send(255, &[1, 2, 3], &[]);
@@ -206,7 +207,7 @@ fn what_loses_the_framing_ends_the_session_with_a_clear_error() {
         ),
     ];
     for (bytes, reason) in cases {
-        let mut daemon = Daemon::start();
+        let mut daemon = Daemon::start(PROGRAM);
         let front_end = FrontEnd::connect(&daemon);
 
         front_end.send_bytes(&bytes, &[]);
@@ -221,7 +222,7 @@ fn what_loses_the_framing_ends_the_session_with_a_clear_error() {
 
 #[test]
 fn packed_rings_are_refused_and_the_daemon_stays() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     let _gpu = front_end.start();
     for queue in [QueueIndex::Control, QueueIndex::Cursor] {
@@ -249,7 +250,7 @@ fn packed_rings_are_refused_and_the_daemon_stays() {
 
 #[test]
 fn a_senseless_configuration_question_gets_an_empty_answer() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
 
     let senseless = [

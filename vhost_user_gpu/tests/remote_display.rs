@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gpu_display::{Display, Event, Freshness, Presented, Query};
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
 
-use support::gpu_socket::*;
+use conformance::gpu_socket::*;
 use support::remote::*;
 
 #[test]

@@ -17,7 +17,7 @@ use gpu_display::{
 use vhost_user_gpu::remote_display::RemoteDisplay;
 use vm_memory::VolatileSlice;
 
-use support::gpu_socket::*;
+use conformance::gpu_socket::*;
 use support::remote::*;
 
 #[test]
@@ -43,7 +43,7 @@ fn a_frame_refused_for_a_full_socket_is_announced_when_there_is_room() {
         (gpu, scanout, update)
     });
     let mut ready = Vec::new();
-    support::wait_until("room", || {
+    conformance::wait::wait_until("room", || {
         dispatch(&mut displayed);
         ready.extend(events(&mut displayed));
         !ready.is_empty()

@@ -11,33 +11,34 @@ use gpu_buffer::Rect;
 use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::{Command, ErrorCode};
 
-use support::daemon::Daemon;
+use conformance::daemon::Daemon;
+use conformance::front_end::{FrontEnd, Reset};
+use conformance::gpu_socket::{GpuMessage, SCANOUT, UPDATE};
+use conformance::wait::wait_until;
+use support::PROGRAM;
 use support::drawing::*;
-use support::front_end::{FrontEnd, Reset};
-use support::gpu_socket::{GpuMessage, SCANOUT, UPDATE};
-use support::wait_until;
 
 #[test]
 fn a_new_display_socket_gets_the_whole_picture_and_the_cursor_again() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
     for _ in 0..3 {
         gpu = front_end.send_gpu_socket();
-        let scanout = gpu.next();
+        let scanout = gpu.message();
         assert_eq!(
             (scanout.request, scanout.words(3)),
             (SCANOUT, vec![0, 200, 100])
         );
-        assert_update(&gpu.next(), Rect::from_size(200, 100), 1);
+        assert_update(&gpu.message(), Rect::from_size(200, 100), 1);
     }
     gpu.settle();
 }
 
 #[test]
 fn stop_and_cont_keep_the_guests_resources() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
@@ -45,17 +46,17 @@ fn stop_and_cont_keep_the_guests_resources() {
     assert!(front_end.bases[0] > 0);
     let mut gpu = front_end.resume();
 
-    assert_eq!(gpu.next().request, SCANOUT);
-    assert_update(&gpu.next(), Rect::from_size(200, 100), 1);
+    assert_eq!(gpu.message().request, SCANOUT);
+    assert_update(&gpu.message(), Rect::from_size(200, 100), 1);
     let damage = Rect::new(1, 2, 3, 4);
     front_end.succeed(&[flush(damage)]);
-    assert_update(&gpu.next(), damage, 1);
+    assert_update(&gpu.message(), damage, 1);
 }
 
 #[test]
 fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
     for reset in [Reset::Told, Reset::Silent] {
-        let daemon = Daemon::start();
+        let daemon = Daemon::start(PROGRAM);
         let (mut front_end, mut gpu) = FrontEnd::running_with(&daemon, reset);
         show(&mut front_end, &mut gpu, 200, 100);
 
@@ -75,7 +76,7 @@ fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
 
 #[test]
 fn a_ring_that_is_reset_alone_keeps_the_guests_resources() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running_with(&daemon, Reset::Told);
     show(&mut front_end, &mut gpu, 200, 100);
 
@@ -86,12 +87,12 @@ fn a_ring_that_is_reset_alone_keeps_the_guests_resources() {
     front_end.send_kick(QueueIndex::Control);
 
     front_end.succeed(&[flush(Rect::from_size(1, 1))]);
-    assert_eq!(gpu.next().request, UPDATE);
+    assert_eq!(gpu.message().request, UPDATE);
 }
 
 #[test]
 fn requests_that_wait_in_the_ring_at_a_stop_are_done_after_the_start() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, gpu) = FrontEnd::running(&daemon);
     front_end.stop(gpu);
     let base = front_end.bases[0];
@@ -116,7 +117,7 @@ fn requests_that_wait_in_the_ring_at_a_stop_are_done_after_the_start() {
 
 #[test]
 fn the_guest_sees_the_outputs_and_edid_of_the_front_end() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     front_end.guest.driver.send(&Command::GetDisplayInfo, None);
     front_end
@@ -141,7 +142,7 @@ fn the_guest_sees_the_outputs_and_edid_of_the_front_end() {
 
 #[test]
 fn a_silent_front_end_delays_display_information_by_a_second_at_most_once() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = FrontEnd::connect(&daemon);
     front_end.realize();
     let _silent = front_end.start();
@@ -162,7 +163,7 @@ fn a_silent_front_end_delays_display_information_by_a_second_at_most_once() {
 
 #[test]
 fn without_a_display_socket_the_guest_goes_on() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, gpu) = FrontEnd::running(&daemon);
     drop(gpu);
     let whole = Rect::from_size(200, 100);
@@ -172,6 +173,6 @@ fn without_a_display_socket_the_guest_goes_on() {
     front_end.succeed(&[Command::GetDisplayInfo, flush(whole)]);
 
     let mut gpu = front_end.send_gpu_socket();
-    assert_eq!(gpu.next().request, SCANOUT);
-    assert_eq!(gpu.next().request, UPDATE);
+    assert_eq!(gpu.message().request, SCANOUT);
+    assert_eq!(gpu.message().request, UPDATE);
 }

@@ -15,14 +15,15 @@ use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::command::ResourceCreate2d;
 use virtio_gpu::protocol::{Command, ResourceId};
 
-use support::daemon::Daemon;
-use support::front_end::*;
-use support::guest::{MEMORY, USER_BASE};
-use support::wait_until;
+use conformance::daemon::Daemon;
+use conformance::front_end::*;
+use conformance::guest::{MEMORY, USER_BASE};
+use conformance::wait::wait_until;
+use support::PROGRAM;
 
 #[test]
 fn a_ring_is_served_only_while_it_is_enabled() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
     front_end.enable(QueueIndex::Control, 0);
 
@@ -53,10 +54,10 @@ fn a_ring_is_served_only_while_it_is_enabled() {
 
 #[test]
 fn without_protocol_features_a_ring_is_served_as_soon_as_it_starts() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = FrontEnd::connect(&daemon);
     front_end.send(SET_FEATURES, &longs(&[1 << 32]), &[]);
-    let file = front_end.guest.file.try_clone().unwrap();
+    let file = front_end.guest.regions[0].file.try_clone().unwrap();
     let mut table = words(&[1, 0]);
     table.extend(longs(&[0, MEMORY, USER_BASE, 0]));
     front_end.send(SET_MEM_TABLE, &table, &[file.as_fd()]);
@@ -77,7 +78,7 @@ fn without_protocol_features_a_ring_is_served_as_soon_as_it_starts() {
 
 #[test]
 fn a_running_ring_is_not_moved() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
 
     for (request, payload) in [
@@ -96,7 +97,7 @@ fn a_running_ring_is_not_moved() {
 
 #[test]
 fn exchanged_and_broken_ring_descriptors_are_let_go() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
     front_end.synchronize();
     let before = daemon.open_descriptors();
@@ -135,7 +136,7 @@ fn exchanged_and_broken_ring_descriptors_are_let_go() {
 
 #[test]
 fn a_full_or_closed_call_descriptor_does_not_hold_the_ring_up() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
     let (reader, mut writer) = std::io::pipe().unwrap();
     let set_flags = |writer: &std::io::PipeWriter, flags| {
@@ -156,7 +157,7 @@ fn a_full_or_closed_call_descriptor_does_not_hold_the_ring_up() {
 
 #[test]
 fn a_broken_ring_is_told_to_the_front_end() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, _gpu) = FrontEnd::running(&daemon);
 
     // More available entries than the ring has descriptors.

@@ -16,9 +16,10 @@ use virtio_gpu::protocol::command::ResourceCreate2d;
 use virtio_gpu::protocol::{Command, ResourceId};
 use virtio_gpu::testing::entry;
 
-use support::daemon::Daemon;
-use support::front_end::*;
-use support::guest::{MEMORY, shared_file};
+use conformance::daemon::Daemon;
+use conformance::front_end::*;
+use conformance::guest::{MEMORY, shared_file};
+use support::PROGRAM;
 
 /// A connected front end that has told what QEMU tells when the device is made.
 fn realized(daemon: &Daemon) -> FrontEnd {
@@ -36,7 +37,7 @@ fn config(offset: u32, size: u32, data: usize) -> Vec<u8> {
 
 #[test]
 fn configuration_is_read_in_any_size_and_zero_beyond_its_end() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     // VIRTIO 1.4 §5.7.4: events_read, events_clear, num_scanouts, num_capsets, then nothing.
     let space = words(&[0, 0, 16, 0, 0]);
@@ -55,7 +56,7 @@ fn configuration_is_read_in_any_size_and_zero_beyond_its_end() {
 
 #[test]
 fn configuration_is_answered_while_the_display_socket_is_silent_and_a_command_waits() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     let _silent = front_end.start();
     front_end.guest.driver.send(&Command::GetDisplayInfo, None);
@@ -79,7 +80,7 @@ fn configuration_is_answered_while_the_display_socket_is_silent_and_a_command_wa
 
 #[test]
 fn a_message_cut_at_any_byte_is_understood() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     let file = shared_file(MEMORY);
     let add = encode(ADD_MEM_REG, 0x9, &region(0, MEMORY, 0));
@@ -98,7 +99,7 @@ fn a_message_cut_at_any_byte_is_understood() {
 
 #[test]
 fn messages_that_arrive_at_once_are_answered_in_order() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let mut front_end = realized(&daemon);
     let mut bytes = Vec::new();
     for _ in 0..100 {
@@ -116,7 +117,7 @@ fn messages_that_arrive_at_once_are_answered_in_order() {
 
 #[test]
 fn memory_can_be_added_and_removed_while_a_resource_lies_in_it() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(PROGRAM);
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     let extra_at = 1 << 32;
     let extra = shared_file(1 << 20);

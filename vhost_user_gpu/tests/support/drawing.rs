@@ -5,8 +5,8 @@ use virtio_gpu::protocol::command::ResourceCreate2d;
 use virtio_gpu::protocol::{Command, ResourceId, ScanoutId};
 use virtio_gpu::testing::{Driver, entry};
 
-use super::front_end::FrontEnd;
-use super::gpu_socket::{GpuMessage, GpuSocket, SCANOUT, UPDATE};
+use conformance::front_end::FrontEnd;
+use conformance::gpu_socket::{GpuMessage, GpuSocket, SCANOUT, UPDATE};
 
 pub const IMAGE: ResourceId = ResourceId(1);
 pub const CURSOR: ResourceId = ResourceId(2);
@@ -93,8 +93,8 @@ pub fn show(front_end: &mut FrontEnd, gpu: &mut GpuSocket, width: u32, height: u
         set_scanout(width, height),
         flush(whole),
     ]);
-    assert_eq!(gpu.next().request, SCANOUT);
-    assert_eq!(gpu.next().request, UPDATE);
+    assert_eq!(gpu.message().request, SCANOUT);
+    assert_eq!(gpu.message().request, UPDATE);
 }
 
 /// Checks that an UPDATE has the words of `rect` and the pixels of picture `number` there.

@@ -1,4 +1,4 @@
-//! A front end that behaves as QEMU does, a daemon to run it against, and the other end of the display socket.
+//! What the tests of the daemon share.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -10,23 +10,8 @@
     clippy::unwrap_used
 )]
 
-pub mod daemon;
 pub mod drawing;
-pub mod front_end;
-pub mod gpu_socket;
-pub mod guest;
 pub mod remote;
 
-use std::time::{Duration, Instant};
-
-/// How long a test waits for what must happen.
-pub const LIMIT: Duration = Duration::from_secs(10);
-
-/// Waits until `condition` holds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
-    while !condition() {
-        assert!(Instant::now() < end, "waited in vain for: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
+/// The daemon's executable.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_vhost-user-gpu");

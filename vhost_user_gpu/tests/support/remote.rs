@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
 use vm_memory::VolatileSlice;
 
-use super::gpu_socket::{
+use conformance::gpu_socket::{
     GET_DISPLAY_INFO, GET_PROTOCOL_FEATURES, GpuSocket, SET_PROTOCOL_FEATURES,
 };
 

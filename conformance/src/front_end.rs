@@ -5,36 +5,58 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::eventfd::EventFd;
-use virtio_gpu::QueueIndex;
 use virtio_gpu::protocol::Command;
 use virtio_gpu::testing::{Answer, Driver};
+use virtio_gpu::{QueueIndex, QueueSetup};
 
-use super::daemon::Daemon;
-use super::gpu_socket::GpuSocket;
-use super::guest::{Guest, MEMORY, QUEUES, USER_BASE, place};
-use super::wait_until;
+use crate::daemon::Daemon;
+use crate::gpu_socket::GpuSocket;
+use crate::guest::{Guest, QUEUES, Region, USER_BASE, place};
+use crate::wait::wait_until;
 
+/// `VHOST_USER_GET_FEATURES`.
 pub const GET_FEATURES: u32 = 1;
+/// `VHOST_USER_SET_FEATURES`.
 pub const SET_FEATURES: u32 = 2;
+/// `VHOST_USER_SET_OWNER`.
 pub const SET_OWNER: u32 = 3;
+/// `VHOST_USER_SET_MEM_TABLE`.
 pub const SET_MEM_TABLE: u32 = 5;
+/// `VHOST_USER_SET_VRING_NUM`.
 pub const SET_VRING_NUM: u32 = 8;
+/// `VHOST_USER_SET_VRING_ADDR`.
 pub const SET_VRING_ADDR: u32 = 9;
+/// `VHOST_USER_SET_VRING_BASE`.
 pub const SET_VRING_BASE: u32 = 10;
+/// `VHOST_USER_GET_VRING_BASE`.
 pub const GET_VRING_BASE: u32 = 11;
+/// `VHOST_USER_SET_VRING_KICK`.
 pub const SET_VRING_KICK: u32 = 12;
+/// `VHOST_USER_SET_VRING_CALL`.
 pub const SET_VRING_CALL: u32 = 13;
+/// `VHOST_USER_SET_VRING_ERR`.
 pub const SET_VRING_ERR: u32 = 14;
+/// `VHOST_USER_GET_PROTOCOL_FEATURES`.
 pub const GET_PROTOCOL_FEATURES: u32 = 15;
+/// `VHOST_USER_SET_PROTOCOL_FEATURES`.
 pub const SET_PROTOCOL_FEATURES: u32 = 16;
+/// `VHOST_USER_GET_QUEUE_NUM`.
 pub const GET_QUEUE_NUM: u32 = 17;
+/// `VHOST_USER_SET_VRING_ENABLE`.
 pub const SET_VRING_ENABLE: u32 = 18;
+/// `VHOST_USER_GET_CONFIG`.
 pub const GET_CONFIG: u32 = 24;
+/// `VHOST_USER_SET_CONFIG`.
 pub const SET_CONFIG: u32 = 25;
+/// `VHOST_USER_GPU_SET_SOCKET`.
 pub const GPU_SET_SOCKET: u32 = 33;
+/// `VHOST_USER_RESET_DEVICE`.
 pub const RESET_DEVICE: u32 = 34;
+/// `VHOST_USER_GET_MAX_MEM_SLOTS`.
 pub const GET_MAX_MEM_SLOTS: u32 = 36;
+/// `VHOST_USER_ADD_MEM_REG`.
 pub const ADD_MEM_REG: u32 = 37;
+/// `VHOST_USER_REM_MEM_REG`.
 pub const REM_MEM_REG: u32 = 38;
 
 /// MQ, REPLY_ACK, CONFIG, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
@@ -57,15 +79,22 @@ pub enum Reset {
     Silent,
 }
 
+/// The front end and its guest.
 #[derive(Debug)]
 pub struct FrontEnd {
+    /// The connection to the daemon.
     pub stream: UnixStream,
+    /// The guest.
     pub guest: Guest,
     /// Where each ring goes on.
     pub bases: [u32; 2],
+    /// How it tells a reset.
     pub reset: Reset,
+    /// What its guest's driver acknowledges.
+    pub features: u64,
 }
 
+/// A message: its header and its payload.
 pub fn encode(request: u32, flags: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in [request, flags, payload.len() as u32] {
@@ -75,6 +104,7 @@ pub fn encode(request: u32, flags: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The bytes of 32-bit words.
 pub fn words(values: &[u32]) -> Vec<u8> {
     values
         .iter()
@@ -82,6 +112,7 @@ pub fn words(values: &[u32]) -> Vec<u8> {
         .collect()
 }
 
+/// The bytes of 64-bit words.
 pub fn longs(values: &[u64]) -> Vec<u8> {
     values
         .iter()
@@ -103,12 +134,17 @@ pub fn region(guest_address: u64, size: u64, file_offset: u64) -> Vec<u8> {
 impl FrontEnd {
     /// A front end that has said nothing yet.
     pub fn connect(daemon: &Daemon) -> Self {
-        let stream = daemon.connect();
+        Self::connect_for(daemon, Guest::default())
+    }
+
+    /// The same, for this guest.
+    pub fn connect_for(daemon: &Daemon, guest: Guest) -> Self {
         Self {
-            stream,
-            guest: Guest::new(),
+            stream: daemon.connect(),
+            guest,
             bases: [0; 2],
             reset: Reset::Told,
+            features: ACKNOWLEDGED,
         }
     }
 
@@ -127,11 +163,13 @@ impl FrontEnd {
         (front_end, gpu)
     }
 
+    /// Sends bytes, and descriptors with them.
     pub fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
         let sent = msg_socket::send_with_fds(self.stream.as_fd(), &[IoSlice::new(bytes)], fds);
         assert_eq!(sent.unwrap(), bytes.len());
     }
 
+    /// Sends a request.
     pub fn send(&self, request: u32, payload: &[u8], fds: &[BorrowedFd<'_>]) {
         self.send_bytes(&encode(request, 0x1, payload), fds);
     }
@@ -156,11 +194,13 @@ impl FrontEnd {
         payload
     }
 
+    /// Sends a request and returns the payload of its reply.
     pub fn ask(&mut self, request: u32, payload: &[u8]) -> Vec<u8> {
         self.send(request, payload, &[]);
         self.reply(request)
     }
 
+    /// Sends a request whose reply is a number.
     pub fn ask_number(&mut self, request: u32) -> u64 {
         let reply = self.ask(request, &[]);
         u64::from_ne_bytes(reply.try_into().unwrap())
@@ -214,9 +254,10 @@ impl FrontEnd {
         self.tell_reset();
         let gpu = self.send_gpu_socket();
         self.send_calls();
-        self.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
-        let added = self.acknowledged_region(MEMORY);
-        assert_eq!(added, 0);
+        self.send(SET_FEATURES, &longs(&[self.features]), &[]);
+        for place in 0..self.guest.regions.len() {
+            self.add_region(place);
+        }
         self.start_rings();
         gpu
     }
@@ -227,11 +268,26 @@ impl FrontEnd {
         }
     }
 
-    fn acknowledged_region(&mut self, size: u64) -> u64 {
-        let file = self.guest.file.try_clone().unwrap();
-        self.acknowledged(ADD_MEM_REG, &region(0, size, 0), &[file.as_fd()])
+    /// Shares a region of the guest's memory.
+    pub fn add_region(&mut self, place: usize) {
+        let Region {
+            address,
+            bytes,
+            ref file,
+        } = self.guest.regions[place];
+        let file = file.try_clone().unwrap();
+        let payload = region(address, bytes, 0);
+        assert_eq!(self.acknowledged(ADD_MEM_REG, &payload, &[file.as_fd()]), 0);
     }
 
+    /// Takes a region away.
+    pub fn remove_region(&mut self, place: usize) {
+        let Region { address, bytes, .. } = self.guest.regions[place];
+        let payload = region(address, bytes, 0);
+        assert_eq!(self.acknowledged(REM_MEM_REG, &payload, &[]), 0);
+    }
+
+    /// Hands a display socket over.
     pub fn send_gpu_socket(&self) -> GpuSocket {
         let (gpu, theirs) = GpuSocket::pair();
         self.send(GPU_SET_SOCKET, &[], &[theirs.as_fd()]);
@@ -249,6 +305,7 @@ impl FrontEnd {
         }
     }
 
+    /// Hands a ring's kick over, which starts it.
     pub fn send_kick(&self, queue: QueueIndex) {
         let kick = self.guest.kicks[place(queue)].as_fd();
         self.send(SET_VRING_KICK, &longs(&[place(queue) as u64]), &[kick]);
@@ -257,20 +314,44 @@ impl FrontEnd {
     /// Everything about a ring but its kick.
     pub fn send_ring_setup(&mut self, queue: QueueIndex) {
         let setup = self.guest.driver.ring(queue).setup();
-        let index = place(queue) as u32;
-        let base = self.bases[place(queue)];
-        self.send(SET_VRING_NUM, &words(&[index, u32::from(setup.size)]), &[]);
-        self.send(SET_VRING_BASE, &words(&[index, base]), &[]);
-        let mut addresses = words(&[index, 0]);
-        addresses.extend(longs(&[
-            USER_BASE + setup.descriptor_table.0,
-            USER_BASE + setup.used_ring.0,
-            USER_BASE + setup.avail_ring.0,
-            0,
-        ]));
-        self.send(SET_VRING_ADDR, &addresses, &[]);
+        for (request, payload) in self.ring_setup(queue, &setup) {
+            self.send(request, &payload, &[]);
+        }
     }
 
+    /// Stops a ring and starts it with this setup; whether the daemon accepted each message.
+    pub fn set_up(&mut self, queue: QueueIndex, setup: &QueueSetup) -> bool {
+        self.bases[place(queue)] = self.stop_ring(queue);
+        let mut accepted = true;
+        for (request, payload) in self.ring_setup(queue, setup) {
+            accepted &= self.acknowledged(request, &payload, &[]) == 0;
+        }
+        let index = longs(&[place(queue) as u64]);
+        let kick = self.guest.kicks[place(queue)].as_fd().try_clone_to_owned();
+        let kick = kick.unwrap();
+        accepted && self.acknowledged(SET_VRING_KICK, &index, &[kick.as_fd()]) == 0
+    }
+
+    /// The messages that describe a ring.
+    fn ring_setup(&self, queue: QueueIndex, setup: &QueueSetup) -> [(u32, Vec<u8>); 3] {
+        let index = place(queue) as u32;
+        let base = self.bases[place(queue)];
+        let user = |at: u64| USER_BASE.wrapping_add(at);
+        let mut addresses = words(&[index, 0]);
+        addresses.extend(longs(&[
+            user(setup.descriptor_table.0),
+            user(setup.used_ring.0),
+            user(setup.avail_ring.0),
+            0,
+        ]));
+        [
+            (SET_VRING_NUM, words(&[index, u32::from(setup.size)])),
+            (SET_VRING_BASE, words(&[index, base])),
+            (SET_VRING_ADDR, addresses),
+        ]
+    }
+
+    /// Enables a ring with state 1, disables it with 0.
     pub fn enable(&mut self, queue: QueueIndex, state: u32) {
         let index = place(queue) as u32;
         let result = self.acknowledged(SET_VRING_ENABLE, &words(&[index, state]), &[]);
@@ -301,7 +382,7 @@ impl FrontEnd {
     pub fn resume(&mut self) -> GpuSocket {
         let gpu = self.send_gpu_socket();
         self.send_calls();
-        self.send(SET_FEATURES, &longs(&[ACKNOWLEDGED]), &[]);
+        self.send(SET_FEATURES, &longs(&[self.features]), &[]);
         self.start_rings();
         gpu
     }
@@ -349,7 +430,7 @@ impl FrontEnd {
         self.guest.driver.write(Driver::FREE + offset, bytes);
     }
 
-    /// The ring's error descriptor, without waiting.
+    /// What came on a ring's error descriptor, without waiting.
     pub fn ring_error(&self, queue: QueueIndex) -> Option<u64> {
         let event: &EventFd = &self.guest.errors[place(queue)];
         event.read().ok()

@@ -4,21 +4,33 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::LIMIT;
+use crate::wait::LIMIT;
 
+/// `VHOST_USER_GPU_GET_PROTOCOL_FEATURES`.
 pub const GET_PROTOCOL_FEATURES: u32 = 1;
+/// `VHOST_USER_GPU_SET_PROTOCOL_FEATURES`.
 pub const SET_PROTOCOL_FEATURES: u32 = 2;
+/// `VHOST_USER_GPU_GET_DISPLAY_INFO`.
 pub const GET_DISPLAY_INFO: u32 = 3;
+/// `VHOST_USER_GPU_CURSOR_POS`.
 pub const CURSOR_POS: u32 = 4;
+/// `VHOST_USER_GPU_CURSOR_POS_HIDE`.
 pub const CURSOR_POS_HIDE: u32 = 5;
+/// `VHOST_USER_GPU_CURSOR_UPDATE`.
 pub const CURSOR_UPDATE: u32 = 6;
+/// `VHOST_USER_GPU_SCANOUT`.
 pub const SCANOUT: u32 = 7;
+/// `VHOST_USER_GPU_UPDATE`.
 pub const UPDATE: u32 = 8;
+/// `VHOST_USER_GPU_GET_EDID`.
 pub const GET_EDID: u32 = 11;
 
+/// A message of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuMessage {
+    /// What it is.
     pub request: u32,
+    /// All that follows the header.
     pub payload: Vec<u8>,
 }
 
@@ -38,12 +50,16 @@ impl GpuMessage {
 /// What an output is like in display information.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
+    /// Pixels.
     pub width: u32,
+    /// Pixels.
     pub height: u32,
 }
 
+/// The front end's end, which answers questions as QEMU does.
 #[derive(Debug)]
 pub struct GpuSocket {
+    /// The socket.
     pub stream: UnixStream,
     /// What GET_PROTOCOL_FEATURES is answered with.
     pub features: u64,
@@ -81,7 +97,7 @@ impl GpuSocket {
     }
 
     /// The next message that is not a question; questions are answered on the way, as QEMU does.
-    pub fn next(&mut self) -> GpuMessage {
+    pub fn message(&mut self) -> GpuMessage {
         loop {
             let message = self.read();
             match message.request {
@@ -144,6 +160,7 @@ impl GpuSocket {
         quiet
     }
 
+    /// Answers a question.
     pub fn reply(&mut self, request: u32, payload: &[u8]) {
         let mut bytes = Vec::new();
         for word in [request, 0x4, payload.len() as u32] {
@@ -153,6 +170,7 @@ impl GpuSocket {
         self.stream.write_all(&bytes).unwrap();
     }
 
+    /// Answers GET_DISPLAY_INFO.
     pub fn reply_outputs(&mut self) {
         let payload = display_info(&self.outputs);
         self.reply(GET_DISPLAY_INFO, &payload);

@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{LIMIT, wait_until};
+use crate::wait::{LIMIT, wait_until};
 
-/// The daemon's command, not started.
-pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vhost-user-gpu"));
+/// A daemon's command, not started.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_remove("RUST_LOG");
     command
 }
@@ -38,6 +38,7 @@ pub fn connect(path: &Path) -> UnixStream {
 pub struct Running(pub Child);
 
 impl Running {
+    /// Starts a command.
     pub fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap())
     }
@@ -58,19 +59,19 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon that waits for a front end.
-    pub fn start() -> Self {
-        Self::start_with(&[])
+    /// A daemon that waits for a front end, and logs all it can.
+    pub fn start(program: &str) -> Self {
+        Self::start_with(program, &["--log-level", "debug"])
     }
 
-    pub fn start_with(arguments: &[&str]) -> Self {
+    /// A daemon with these arguments besides its socket's path.
+    pub fn start_with(program: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let mut command = command();
+        let mut command = command(program);
         command
             .arg("--socket-path")
             .arg(directory.path().join("socket"))
-            .args(["--log-level", "debug"])
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(log);
@@ -82,26 +83,32 @@ impl Daemon {
         daemon
     }
 
+    /// Where its socket is.
     pub fn socket_path(&self) -> PathBuf {
         self.directory.path().join("socket")
     }
 
+    /// The directory that it has to itself.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
+    /// A connection to it.
     pub fn connect(&self) -> UnixStream {
         connect(&self.socket_path())
     }
 
+    /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.0.id()
     }
 
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.process.0.id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
@@ -123,6 +130,7 @@ impl Daemon {
         }
     }
 
+    /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.process.0.try_wait().unwrap().is_none()
     }
@@ -132,6 +140,21 @@ impl Daemon {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
             .unwrap()
             .count()
+    }
+
+    /// What it holds: descriptors, threads, and mappings of files that a guest shares.
+    pub fn holdings(&self) -> [usize; 3] {
+        let entries = |directory: &str| {
+            std::fs::read_dir(format!("/proc/{}/{directory}", self.pid()))
+                .unwrap()
+                .count()
+        };
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid())).unwrap();
+        [
+            entries("fd"),
+            entries("task"),
+            maps.matches("/memfd:").count(),
+        ]
     }
 
     /// How often its threads have gone to sleep, which is one more than how often they woke up, and the processor
