@@ -18,6 +18,9 @@ pub(crate) struct TestArgs {
     /// The checks to run; all when none is named
     #[arg(value_enum)]
     groups: Vec<Group>,
+    /// Run only the guest tests whose names contain one of these
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
     /// Whose virtio-gpu the guest tests use: to tell a wrong test from a wrong device
     #[arg(long, value_enum, default_value = "ours", hide = true)]
     device: DeviceKind,
@@ -64,7 +67,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
             Group::Doc => checks::documentation(workspace, &mut report)?,
             Group::Length => checks::length(workspace, &mut report),
             Group::Unit => checks::unit(workspace, &mut report)?,
-            Group::Guest => guest::run(workspace, arguments.device, &mut report)?,
+            Group::Guest => {
+                guest::run(workspace, arguments.device, &arguments.only, &mut report)?;
+            }
         }
     }
     Ok(report.finish())
