@@ -61,7 +61,12 @@ pub struct Daemon {
 impl Daemon {
     /// A daemon that waits for a front end, and logs all it can.
     pub fn start(program: &str) -> Self {
-        Self::start_with(program, &["--log-level", "debug"])
+        let daemon = Self::start_with(program, &["--log-level", "debug"]);
+        // The file is there a moment before the daemon listens and knows its own file.
+        wait_until("the daemon to listen", || {
+            daemon.log().contains("waiting for a front end")
+        });
+        daemon
     }
 
     /// A daemon with these arguments besides its socket's path.
