@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use virtio_gpu::testing::Driver;
 use virtio_gpu::{QueueIndex, QueueSetup};
@@ -26,13 +26,24 @@ impl std::fmt::Display for Footprint {
     }
 }
 
-/// A line of the device's log.
+/// What a device has logged.
 #[derive(Debug, Clone)]
-pub struct LogLine {
-    /// When it was written.
-    pub at: Instant,
-    /// The line.
-    pub text: String,
+pub struct Log {
+    /// The lines.
+    pub lines: Vec<String>,
+    /// In how much time.
+    pub span: Duration,
+}
+
+/// The cursor that is over a scanout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownCursor {
+    /// None is seen.
+    Hidden,
+    /// One with an image of this width and height.
+    OfSize(u32, u32),
+    /// One, with the image cut or padded on its way.
+    OfSomeSize,
 }
 
 /// A device with a driver: in this process, or behind a socket.
@@ -85,11 +96,11 @@ pub trait Executor: Debug {
     /// What a scanout shows, without cursor.
     fn shown(&mut self, scanout: u32) -> Option<Picture>;
 
-    /// The cursor image of a scanout.
-    fn cursor(&mut self, scanout: u32) -> Option<Picture>;
+    /// The cursor of a scanout.
+    fn cursor(&mut self, scanout: u32) -> ShownCursor;
 
-    /// The lines that the device has logged since the last call.
-    fn take_log(&mut self) -> Vec<LogLine>;
+    /// What the device has logged since the last call.
+    fn take_log(&mut self) -> Log;
 
     /// Whether the device is there.
     ///

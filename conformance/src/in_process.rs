@@ -7,7 +7,7 @@ use virtio_gpu::testing::Driver;
 use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex, QueueSetup, Turn};
 use vm_memory::{GuestAddress, GuestMemoryMmap};
 
-use crate::executor::{Executor, Footprint, LogLine};
+use crate::executor::{Executor, Footprint, Log, ShownCursor};
 use crate::log_lines;
 use crate::map::{PLUGGED, PLUGGED_BYTES, REGIONS};
 use crate::picture::Picture;
@@ -28,6 +28,7 @@ pub struct InProcess {
     driver: Driver,
     memory: Arc<GuestMemoryMmap>,
     interrupts: Turn,
+    log_taken: Instant,
 }
 
 impl InProcess {
@@ -47,6 +48,7 @@ impl InProcess {
             driver: Driver::new(memory.clone()),
             memory,
             interrupts: Turn::default(),
+            log_taken: Instant::now(),
         };
         made.start(FEATURES);
         made
@@ -164,15 +166,19 @@ impl Executor for InProcess {
         self.device.display().scanout(scanout).cloned()
     }
 
-    fn cursor(&mut self, scanout: u32) -> Option<Picture> {
-        self.device
-            .display()
-            .cursor(scanout)
-            .map(|cursor| cursor.image)
+    fn cursor(&mut self, scanout: u32) -> ShownCursor {
+        match self.device.display().cursor(scanout) {
+            Some(cursor) => ShownCursor::OfSize(cursor.image.width, cursor.image.height),
+            None => ShownCursor::Hidden,
+        }
     }
 
-    fn take_log(&mut self) -> Vec<LogLine> {
-        log_lines::take()
+    fn take_log(&mut self) -> Log {
+        let since = std::mem::replace(&mut self.log_taken, Instant::now());
+        Log {
+            lines: log_lines::take(),
+            span: since.elapsed(),
+        }
     }
 
     fn check_alive(&mut self) -> Result<(), Violation> {

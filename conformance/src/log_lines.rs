@@ -2,14 +2,11 @@
 
 use std::cell::RefCell;
 use std::sync::Once;
-use std::time::Instant;
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::executor::LogLine;
-
 thread_local! {
-    static LINES: RefCell<Vec<LogLine>> = const { RefCell::new(Vec::new()) };
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Collector;
@@ -20,10 +17,7 @@ impl Log for Collector {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let line = LogLine {
-            at: Instant::now(),
-            text: record.args().to_string(),
-        };
+        let line = record.args().to_string();
         LINES.with_borrow_mut(|lines| lines.push(line));
     }
 
@@ -40,6 +34,6 @@ pub fn collect() {
 }
 
 /// The lines that this thread has logged since the last call.
-pub fn take() -> Vec<LogLine> {
+pub fn take() -> Vec<String> {
     LINES.take()
 }

@@ -11,7 +11,7 @@ use crate::case::{
     Aftermath, Case, DISPLAY_INFO, Expect, OK, Outcome, RingWrite, SILENT, SetupFault, Step,
 };
 use crate::exchange::Exchange;
-use crate::executor::Executor;
+use crate::executor::{Executor, ShownCursor};
 use crate::in_process::FEATURES;
 use crate::map::LEGAL_IMAGE;
 use crate::message::{attach, create, display_info, flush, set_scanout, transfer, unref, whole};
@@ -20,7 +20,7 @@ use crate::picture::{Picture, gradient};
 use crate::violation::Violation;
 
 /// How long a request may take in all before it counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(5);
+const LOST_AFTER: Duration = Duration::from_secs(3);
 
 /// How long a probe may take.
 const PROBE_LIMIT: Duration = Duration::from_millis(100);
@@ -254,7 +254,12 @@ impl Run<'_> {
                     .into_iter()
                     .flat_map(|(at, length)| read(&memory, at, length as usize))
                     .collect();
-                judge_answer(&answer, room(&exchange), &delivered(&memory, &exchange))?
+                judge_answer(
+                    &answer,
+                    used,
+                    room(&exchange),
+                    &delivered(&memory, &exchange),
+                )?
             }
             None if content_counts => {
                 watched.check(&memory, &[])?;
@@ -450,10 +455,13 @@ impl Run<'_> {
     fn cursor(&mut self, scanout: u32, expected: Option<(u32, u32)>) -> Result<(), Violation> {
         let start = Instant::now();
         loop {
-            let image = self.executor.cursor(scanout);
-            let got = image.map(|image| (image.width, image.height));
-            if got == expected {
-                return Ok(());
+            let got = self.executor.cursor(scanout);
+            match (got, expected) {
+                (ShownCursor::Hidden, None) | (ShownCursor::OfSomeSize, Some(_)) => return Ok(()),
+                (ShownCursor::OfSize(width, height), Some(size)) if size == (width, height) => {
+                    return Ok(());
+                }
+                _ => {}
             }
             if start.elapsed() > PROBE_LIMIT * 5 {
                 return Err(Violation::Cursor {

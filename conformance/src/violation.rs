@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::case::{Expect, Outcome};
+use crate::executor::ShownCursor;
 use crate::picture::Picture;
 
 /// A rule of the oracle that did not hold.
@@ -96,11 +97,13 @@ pub enum Violation {
         /// After it and a reset.
         after: String,
     },
-    /// One kind of log line came too often.
-    #[error("logged {count} times within a second: {line}")]
+    /// One kind of log line came more often than once a second.
+    #[error("logged {count} times within {span:?}: {line}")]
     LogFlood {
         /// How often.
         count: usize,
+        /// In how much time.
+        span: Duration,
         /// The line.
         line: String,
     },
@@ -121,9 +124,9 @@ pub enum Violation {
     Cursor {
         /// The scanout.
         scanout: u32,
-        /// Width and height of its image.
-        got: Option<(u32, u32)>,
-        /// What they must be.
+        /// What is seen.
+        got: ShownCursor,
+        /// Width and height that its image must have.
         expected: Option<(u32, u32)>,
     },
 }

@@ -10,6 +10,10 @@ use super::wire::{MAX_OUTPUTS, UNPLUGGED, parse_edid, parse_outputs};
 /// How long the device waits for an answer before it goes on with what it knows.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long it waits while it knows nothing at all. A guest keeps the size it is told first, and QEMU may be slow to
+/// answer while it starts; Linux itself gives up after five seconds.
+const FIRST_PATIENCE: Duration = Duration::from_secs(4);
+
 /// What a new display shows until the front end says more.
 const FIRST_OUTPUT: Output = Output {
     enabled: true,
@@ -30,6 +34,8 @@ pub(super) struct Knowledge {
     waiting: Vec<(Query, Instant)>,
     /// An answer failed to come: nobody waits again until one does.
     silent: bool,
+    /// How long to wait.
+    patience: Duration,
 }
 
 impl Knowledge {
@@ -43,6 +49,7 @@ impl Knowledge {
             edids: [const { None }; MAX_OUTPUTS],
             waiting: Vec::new(),
             silent: false,
+            patience: FIRST_PATIENCE,
         }
     }
 
@@ -65,7 +72,7 @@ impl Knowledge {
     /// Has the device wait for the answer to `query`.
     pub(super) fn wait(&mut self, query: Query, now: Instant) {
         let known = self.waiting.iter().any(|(waiting, _)| *waiting == query);
-        if !known && let Some(end) = now.checked_add(PATIENCE) {
+        if !known && let Some(end) = now.checked_add(self.patience) {
             self.waiting.push((query, end));
         }
     }
@@ -85,6 +92,7 @@ impl Knowledge {
                 "the front end is silent on its display socket, going on without its answer"
             );
             self.silent = true;
+            self.patience = PATIENCE;
         }
         events.extend(late.into_iter().map(|(query, _)| Event::Answered(query)));
     }
@@ -107,6 +115,7 @@ impl Knowledge {
         let query = match answer.question {
             Question::Features => return,
             Question::Outputs => {
+                self.patience = PATIENCE;
                 if let Some(outputs) = parse_outputs(&answer.payload)
                     && outputs != self.outputs
                 {
