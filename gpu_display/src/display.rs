@@ -95,7 +95,7 @@ pub trait Display {
     fn present(&mut self, surface: SurfaceId, frame: &Frame<'_>)
     -> Result<Presented, DisplayError>;
 
-    /// Moves a cursor: its hotspot is at `position` now.
+    /// Moves a cursor: its image's top-left pixel is at `position` now.
     ///
     /// # Errors
     /// [`DisplayError::UnknownSurface`], [`DisplayError::NotACursor`], [`DisplayError::Lost`].

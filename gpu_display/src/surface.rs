@@ -60,14 +60,15 @@ pub enum Role {
         /// Number of the output.
         output: u32,
     },
-    /// An image over a scanout, its hotspot at `position`: the image's top-left pixel is at
-    /// `position - hotspot`. What lies beyond the scanout is not shown.
+    /// An image over a scanout, its top-left pixel at `position`. What lies beyond the scanout is
+    /// not shown.
     Cursor {
         /// The scanout surface below.
         parent: SurfaceId,
-        /// Which pixel of the image is at the position.
+        /// Which pixel of the image points: for displays that let their own system move the
+        /// image with its pointer.
         hotspot: Hotspot,
-        /// Where the hotspot is.
+        /// Where the image's top-left pixel is.
         position: Position,
     },
 }

@@ -56,7 +56,8 @@ pub struct Cursor {
     pub image: Option<ResourceId>,
     /// Which pixel of the image points.
     pub hotspot: Hotspot,
-    /// Where that pixel is, in the scanout's pixels.
+    /// Where the image's top-left pixel is, in the scanout's pixels: Linux
+    /// sends the place of the cursor plane.
     pub position: Position,
     /// The display's surface, there while scanout and image are.
     pub surface: Option<SurfaceId>,

@@ -3,38 +3,22 @@
 use gpu_buffer::Rect;
 
 use super::Picture;
-use crate::{Hotspot, Position};
+use crate::Position;
 
 /// A cursor to draw.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) image: &'a Picture,
-    pub(super) place: Place,
-}
-
-/// Where a cursor is.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) hotspot: Hotspot,
     pub(super) position: Position,
 }
 
-impl Place {
-    /// Which pixels of `area` a cursor of the size of `image` covers there, and which pixels of
-    /// the image they are. Both rectangles have the same size, which may be empty.
-    pub(super) fn covers(&self, image: &Picture, area: &Rect) -> Option<(Rect, Rect)> {
-        let across = overlap(
-            i64::from(self.position.x).saturating_sub(i64::from(self.hotspot.x)),
-            image.width,
-            area.x,
-            area.right(),
-        )?;
-        let down = overlap(
-            i64::from(self.position.y).saturating_sub(i64::from(self.hotspot.y)),
-            image.height,
-            area.y,
-            area.bottom(),
-        )?;
+impl Cursor<'_> {
+    /// Which pixels of `area` the cursor covers, and which pixels of its image they are. Both
+    /// rectangles have the same size, which may be empty.
+    pub(super) fn covers(&self, area: &Rect) -> Option<(Rect, Rect)> {
+        let Position { x, y } = self.position;
+        let across = overlap(x.into(), self.image.width, area.x, area.right())?;
+        let down = overlap(y.into(), self.image.height, area.y, area.bottom())?;
         Some((
             Rect::new(across.area, down.area, across.length, down.length),
             Rect::new(across.image, down.image, across.length, down.length),
@@ -51,7 +35,7 @@ pub(super) fn compose<'a>(
 ) {
     target.write(area, scanout.rows(area));
     for cursor in cursors {
-        if let Some((on_target, on_image)) = cursor.place.covers(cursor.image, area) {
+        if let Some((on_target, on_image)) = cursor.covers(area) {
             let rows = cursor.image.rows(&on_image);
             for (target, source) in target.rows_mut(&on_target).zip(rows) {
                 blend_row(target, source);

@@ -17,7 +17,7 @@ use crate::{
     Display, DisplayError, Event, Frame, Freshness, Interest, Output, PollFd, Position, Presented,
     Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
-use compose::Place;
+use compose::Cursor;
 use screen::Screen;
 use surface::{Surface, cursors};
 use writer::Writer;
@@ -127,14 +127,11 @@ impl Headless {
                 rect: image.bounds(),
             }),
             Role::Cursor {
-                parent,
-                hotspot,
-                position,
+                parent, position, ..
             } => {
                 let output = self.output_of(parent).ok()?;
                 let bounds = self.screen(output).ok()?.picture()?.bounds();
-                let place = Place { hotspot, position };
-                let (rect, _) = place.covers(image, &bounds)?;
+                let (rect, _) = Cursor { image, position }.covers(&bounds)?;
                 Some(Area { output, rect })
             }
         }

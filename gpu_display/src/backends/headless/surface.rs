@@ -6,7 +6,7 @@ use gpu_buffer::copy::read_rect;
 use gpu_buffer::{Layout, Rect, channel_order};
 
 use super::Picture;
-use super::compose::{Cursor, Place};
+use super::compose::Cursor;
 use crate::{Damage, DisplayError, Frame, PixelSource, Role, SurfaceId, SurfaceRequest};
 
 #[derive(Debug)]
@@ -81,12 +81,10 @@ pub(super) fn cursors(
         .values()
         .filter_map(move |surface| match surface.request.role {
             Role::Cursor {
-                parent,
-                hotspot,
-                position,
+                parent, position, ..
             } if parent == scanout => Some(Cursor {
                 image: &surface.image,
-                place: Place { hotspot, position },
+                position,
             }),
             _ => None,
         })
