@@ -2,7 +2,7 @@
 //!
 //! The front end hands over a socket with GPU_SET_SOCKET, at every start of the guest's driver and after every pause,
 //! and shows what is sent there. The device never waits for it: what does not fit stays here, at most one frame of
-//! it, and further frames are refused until it has gone. An unanswered question is given up after a second.
+//! it, and further frames are refused until it has gone. An unanswered question is given up in time.
 
 mod client;
 mod knowledge;
