@@ -153,6 +153,17 @@ impl Model {
         self.resources.len()
     }
 
+    /// The ids in use.
+    pub fn ids(&self) -> Vec<u32> {
+        self.resources.keys().copied().collect()
+    }
+
+    /// Width and height of a resource.
+    pub fn size(&self, id: u32) -> Option<(u32, u32)> {
+        let resource = self.resources.get(&id)?;
+        Some((resource.width, resource.height))
+    }
+
     /// Bytes of all pixels.
     pub fn host_bytes(&self) -> u64 {
         let bytes = self.resources.values().map(|resource| resource.bytes.len());

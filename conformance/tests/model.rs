@@ -37,7 +37,7 @@ const CAPS: Caps = Caps {
 #[derive(Debug, Clone)]
 enum Event {
     /// Commands, each with or without a fence, and one kick for all.
-    Batch(Vec<(Operation, bool)>),
+    Batch(Vec<(Intent, bool)>),
     /// The guest writes this byte and its successors.
     Paint(u32, u8),
     /// The display takes no frames.
@@ -48,67 +48,205 @@ enum Event {
     Reset,
 }
 
-fn id() -> impl Strategy<Value = u32> {
-    prop_oneof![8 => 1..=6_u32, 1 => Just(0), 1 => any::<u32>()]
+/// A command whose ids and places are chosen when its turn comes, so that most commands are about
+/// what is there.
+#[derive(Debug, Clone)]
+enum Intent {
+    Create(Id, u32, u32, u32),
+    Unref(Id),
+    Attach(Id, Memory),
+    Detach(Id),
+    Transfer(Id, Part, Offset),
+    SetScanout(u32, Id, Part),
+    Flush(Id, Part),
+    UpdateCursor(u32, Id, (u32, u32), (i32, i32)),
+    MoveCursor(u32, (i32, i32)),
+}
+
+/// Which resource.
+#[derive(Debug, Clone)]
+enum Id {
+    /// One of those there are.
+    Live(prop::sample::Index),
+    /// This one.
+    Named(u32),
+}
+
+/// Which part of a resource.
+#[derive(Debug, Clone)]
+enum Part {
+    /// One that lies inside: the corners are picked among its pixels.
+    Inside([prop::sample::Index; 4]),
+    /// This one.
+    Named(Rect),
+}
+
+/// Which memory.
+#[derive(Debug, Clone)]
+enum Memory {
+    /// As much as the resource needs, in pieces that begin here.
+    Enough(Vec<u32>),
+    /// This.
+    Named(Vec<(u32, u32)>),
+}
+
+/// Where in the backing.
+#[derive(Debug, Clone)]
+enum Offset {
+    /// Where the part has its pixels, as Linux says it.
+    OfThePart,
+    /// Here.
+    Named(u64),
+}
+
+impl Intent {
+    fn resolve(&self, model: &Model) -> Operation {
+        let live = |id: &Id| match id {
+            Id::Named(id) => *id,
+            Id::Live(index) if model.resources() > 0 => *index.get(&model.ids()),
+            Id::Live(_) => 1,
+        };
+        let part = |id: u32, part: &Part| match (part, model.size(id)) {
+            (Part::Inside([left, top, width, height]), Some((w, h))) => {
+                let (x, y) = (left.index(w as usize) as u32, top.index(h as usize) as u32);
+                let width = 1 + width.index((w - x) as usize) as u32;
+                let height = 1 + height.index((h - y) as usize) as u32;
+                Rect::new(x, y, width, height)
+            }
+            (Part::Inside(_), None) => Rect::new(0, 0, 1, 1),
+            (Part::Named(rect), _) => *rect,
+        };
+        match self {
+            Self::Create(id, format, width, height) => Operation::Create {
+                id: live(id),
+                format: *format,
+                width: *width,
+                height: *height,
+            },
+            Self::Unref(id) => Operation::Unref(live(id)),
+            Self::Attach(id, memory) => {
+                let id = live(id);
+                let entries = match memory {
+                    Memory::Named(entries) => entries.clone(),
+                    Memory::Enough(places) => {
+                        let (width, height) = model.size(id).unwrap_or((1, 1));
+                        let piece = (width * height * 4).div_ceil(places.len() as u32);
+                        places.iter().map(|at| (*at, piece)).collect()
+                    }
+                };
+                Operation::Attach(id, entries)
+            }
+            Self::Detach(id) => Operation::Detach(live(id)),
+            Self::Transfer(id, rect, offset) => {
+                let id = live(id);
+                let rect = part(id, rect);
+                let offset = match (offset, model.size(id)) {
+                    (Offset::OfThePart, Some((width, _))) => {
+                        (u64::from(rect.y) * u64::from(width) + u64::from(rect.x)) * 4
+                    }
+                    (Offset::OfThePart, None) => 0,
+                    (Offset::Named(offset), _) => *offset,
+                };
+                Operation::Transfer(id, rect, offset)
+            }
+            Self::SetScanout(scanout, id, rect) => {
+                let id = live(id);
+                Operation::SetScanout(*scanout, id, part(id, rect))
+            }
+            Self::Flush(id, rect) => {
+                let id = live(id);
+                Operation::Flush(id, part(id, rect))
+            }
+            Self::UpdateCursor(scanout, id, hot, at) => Operation::UpdateCursor {
+                scanout: *scanout,
+                id: live(id),
+                hot: *hot,
+                at: *at,
+            },
+            Self::MoveCursor(scanout, at) => Operation::MoveCursor(*scanout, *at),
+        }
+    }
+}
+
+fn id() -> impl Strategy<Value = Id> {
+    prop_oneof![
+        12 => any::<prop::sample::Index>().prop_map(Id::Live),
+        2 => (0..=6_u32).prop_map(Id::Named),
+        1 => any::<u32>().prop_map(Id::Named),
+    ]
+}
+
+fn new_id() -> impl Strategy<Value = Id> {
+    prop_oneof![8 => 1..=6_u32, 1 => Just(0)].prop_map(Id::Named)
 }
 
 fn scanout() -> impl Strategy<Value = u32> {
-    prop_oneof![12 => 0..SCANOUTS, 1 => Just(SCANOUTS), 1 => any::<u32>()]
+    prop_oneof![16 => 0..SCANOUTS, 1 => Just(SCANOUTS), 1 => any::<u32>()]
 }
 
 fn length() -> impl Strategy<Value = u32> {
-    prop_oneof![16 => 1..=16_u32, 1 => Just(0), 1 => 17..=20_u32, 1 => any::<u32>()]
+    prop_oneof![24 => 1..=16_u32, 1 => Just(0), 1 => 17..=20_u32, 1 => any::<u32>()]
 }
 
 fn edge() -> impl Strategy<Value = u32> {
-    prop_oneof![8 => Just(0), 8 => 0..=8_u32, 1 => any::<u32>()]
+    prop_oneof![8 => 0..=16_u32, 1 => any::<u32>()]
 }
 
-fn rect() -> impl Strategy<Value = Rect> {
-    (edge(), edge(), length(), length()).prop_map(|(x, y, w, h)| Rect::new(x, y, w, h))
+fn part() -> impl Strategy<Value = Part> {
+    let named = (edge(), edge(), length(), length())
+        .prop_map(|(x, y, width, height)| Part::Named(Rect::new(x, y, width, height)));
+    prop_oneof![6 => any::<[prop::sample::Index; 4]>().prop_map(Part::Inside), 1 => named]
 }
 
 fn format() -> impl Strategy<Value = u32> {
     let known = proptest::sample::select(vec![1_u32, 2, 3, 4, 67, 68, 121, 134]);
-    prop_oneof![12 => known, 1 => any::<u32>()]
+    prop_oneof![16 => known, 1 => any::<u32>()]
 }
 
-fn offset() -> impl Strategy<Value = u64> {
-    prop_oneof![8 => Just(0), 4 => 0..600_u64, 1 => any::<u64>()]
-}
-
-fn entries() -> impl Strategy<Value = Vec<(u32, u32)>> {
-    let entry = (0..MEMORY - 1024, 0..=1024_u32);
-    proptest::collection::vec(entry, 1..=5)
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    let at = || prop_oneof![-20..20_i32, any::<i32>()];
+fn offset() -> impl Strategy<Value = Offset> {
     prop_oneof![
-        4 => (id(), format(), length(), length()).prop_map(|(id, format, width, height)| {
-            Operation::Create { id, format, width, height }
-        }),
-        1 => id().prop_map(Operation::Unref),
-        4 => (id(), entries()).prop_map(|(id, entries)| Operation::Attach(id, entries)),
-        1 => id().prop_map(Operation::Detach),
-        4 => (id(), rect(), offset()).prop_map(|(id, rect, at)| Operation::Transfer(id, rect, at)),
-        4 => (scanout(), id(), rect()).prop_map(|(scanout, id, rect)| {
-            Operation::SetScanout(scanout, id, rect)
-        }),
-        4 => (id(), rect()).prop_map(|(id, rect)| Operation::Flush(id, rect)),
-        3 => (scanout(), id(), (0..20_u32, any::<u32>()), (at(), at())).prop_map(
-            |(scanout, id, hot, at)| Operation::UpdateCursor { scanout, id, hot, at }
-        ),
-        2 => (scanout(), (at(), at())).prop_map(|(scanout, at)| Operation::MoveCursor(scanout, at)),
+        6 => Just(Offset::OfThePart),
+        2 => (0..600_u64).prop_map(Offset::Named),
+        1 => any::<u64>().prop_map(Offset::Named),
+    ]
+}
+
+fn memory() -> impl Strategy<Value = Memory> {
+    let places = proptest::collection::vec(0..MEMORY - 1024, 1..=4);
+    let entry = (0..MEMORY - 1024, 0..=1024_u32);
+    prop_oneof![
+        4 => places.prop_map(Memory::Enough),
+        1 => proptest::collection::vec(entry, 1..=5).prop_map(Memory::Named),
+    ]
+}
+
+fn intent() -> impl Strategy<Value = Intent> {
+    let place = || {
+        let near = || prop_oneof![8 => -20..20_i32, 1 => any::<i32>()];
+        (near(), near())
+    };
+    let hot = (0..20_u32, prop_oneof![8 => 0..20_u32, 1 => any::<u32>()]);
+    prop_oneof![
+        4 => (new_id(), format(), length(), length())
+            .prop_map(|(id, format, width, height)| Intent::Create(id, format, width, height)),
+        1 => id().prop_map(Intent::Unref),
+        4 => (id(), memory()).prop_map(|(id, memory)| Intent::Attach(id, memory)),
+        1 => id().prop_map(Intent::Detach),
+        6 => (id(), part(), offset()).prop_map(|(id, part, at)| Intent::Transfer(id, part, at)),
+        4 => (scanout(), id(), part()).prop_map(|(on, id, part)| Intent::SetScanout(on, id, part)),
+        6 => (id(), part()).prop_map(|(id, part)| Intent::Flush(id, part)),
+        3 => (scanout(), id(), hot, place())
+            .prop_map(|(scanout, id, hot, at)| Intent::UpdateCursor(scanout, id, hot, at)),
+        2 => (scanout(), place()).prop_map(|(scanout, at)| Intent::MoveCursor(scanout, at)),
     ]
 }
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        20 => proptest::collection::vec((operation(), any::<bool>()), 1..=4).prop_map(Event::Batch),
+        24 => proptest::collection::vec((intent(), any::<bool>()), 1..=4).prop_map(Event::Batch),
         6 => (0..MEMORY - 256, any::<u8>()).prop_map(|(at, byte)| Event::Paint(at, byte)),
         1 => Just(Event::Busy),
-        2 => Just(Event::Ready),
+        3 => Just(Event::Ready),
         1 => Just(Event::Reset),
     ]
 }
@@ -192,9 +330,9 @@ impl Pair {
 
     fn carry_out(&mut self, event: &Event) -> TestCaseResult {
         match event {
-            Event::Batch(operations) => {
+            Event::Batch(intents) => {
                 for queue in [QueueIndex::Control, QueueIndex::Cursor] {
-                    self.batch(queue, operations)?;
+                    self.batch(queue, intents)?;
                     self.compare()?;
                 }
                 Ok(())
@@ -230,10 +368,11 @@ impl Pair {
     }
 
     /// Has the device and the model carry out the commands of one queue.
-    fn batch(&mut self, queue: QueueIndex, operations: &[(Operation, bool)]) -> TestCaseResult {
+    fn batch(&mut self, queue: QueueIndex, intents: &[(Intent, bool)]) -> TestCaseResult {
         let mut expected = Vec::new();
-        for (operation, fenced) in operations {
-            let mut request = message(operation);
+        for (intent, fenced) in intents {
+            let operation = intent.resolve(&self.model);
+            let mut request = message(&operation);
             if request.queue != queue {
                 continue;
             }
@@ -241,9 +380,9 @@ impl Pair {
                 request = request.fenced(FENCE);
             }
             let sent = self.driver.send_bytes(queue, &request.bytes, 24);
-            let refusals = self.model.refusals(operation);
+            let refusals = self.model.refusals(&operation);
             if refusals.is_empty() {
-                self.model.apply(operation);
+                self.model.apply(&operation);
             }
             expected.push((sent, refusals, operation, *fenced));
         }

@@ -58,6 +58,25 @@ pub(super) fn cases(setting: &Setting) -> Vec<Case> {
             .given([transfer(1, whole(32, 32), 0), flush(1, whole(32, 32))])
             .step(Step::Thaw)
             .shows(0, Some(Picture::black(32, 32))),
+        Case::legal("F07", "a scanout that shows a part of the resource")
+            .with_image(1, 32, 32)
+            .given([set_scanout(0, 1, Rect::new(8, 4, 16, 20))])
+            .write(IMAGE, Picture::black(32, 32).bytes())
+            .given([
+                transfer(1, whole(32, 32), 0),
+                flush(1, Rect::new(0, 0, 10, 10)),
+                flush(1, Rect::new(23, 23, 9, 9)),
+            ])
+            .shows(
+                0,
+                Some(Picture::new(16, 20, |x, y| {
+                    if x < 2 && y < 6 || x == 15 && y == 19 {
+                        0
+                    } else {
+                        gradient(8 + x, 4 + y)
+                    }
+                })),
+            ),
         Case::legal("F07", "a resource that another has replaced")
             .with_screen(1, 32, 32)
             .with_image(2, 32, 16)
