@@ -26,6 +26,10 @@ pub struct Args {
     #[arg(short = 'f', long, value_name = "FDNUM")]
     pub fd: Option<i32>,
 
+    /// Serve one front end after another on the same socket, until SIGTERM
+    #[arg(long)]
+    pub persistent: bool,
+
     /// Where the guest's screens are shown: `frontend` (the front end shows them), `headless`, or
     /// `headless=DIR` (the newest picture of each screen is kept in DIR)
     #[arg(long, value_name = "DISPLAY", default_value = "frontend", value_parser = parse_display)]

@@ -30,43 +30,81 @@ pub enum Ended {
     Terminated,
 }
 
-/// Serves the one front end that `endpoint` leads to, until it goes or a signal comes.
+/// How many front ends are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// One: its end is the daemon's.
+    OneFrontEnd,
+    /// One after another, each with a device as new, until a signal comes. An [`Endpoint::Connected`] leads to one
+    /// all the same.
+    UntilTerminated,
+}
+
+/// Serves the front ends that `endpoint` leads to.
 ///
-/// A socket file of `endpoint` is removed as soon as the front end is connected, or when this returns.
+/// A socket file of `endpoint` is removed when this returns, or as soon as the only front end is connected.
 ///
 /// # Errors
 ///
-/// What ends a session ([`Error::ends_session`]), and what the system refuses before there is one.
+/// What ends the only session ([`Error::ends_session`]), and what the system refuses while there is none.
 pub fn serve<D: Display + FrontEndSocket>(
-    device: Device<D>,
+    mut device: Device<D>,
     endpoint: Endpoint,
+    lifetime: Lifetime,
     signals: Signals,
 ) -> Result<Ended, Error> {
     let poller = Poller::new()?;
     let _signals = poller
         .watch(signals, Token::Signal)
         .map_err(|errno| Error::system("epoll_ctl", errno))?;
-    let stream = match endpoint {
-        Endpoint::Connected(stream) => Some(stream),
-        Endpoint::Listening(listener) => accept(listener, &poller)?,
+    let (mut stream, listener) = match endpoint {
+        Endpoint::Connected(stream) => (stream, None),
+        Endpoint::Listening(listener) => match accept(&listener, &poller)? {
+            None => return Ok(Ended::Terminated),
+            Some(stream) => {
+                let goes_on = lifetime == Lifetime::UntilTerminated;
+                (stream, goes_on.then_some(listener))
+            }
+        },
     };
-    match stream {
-        Some(stream) => EventLoop::new(device, stream, poller)?.run(),
-        None => Ok(Ended::Terminated),
+    loop {
+        let mut event_loop = EventLoop::new(device, stream, poller.clone())?;
+        let ended = event_loop.run();
+        let Some(listener) = &listener else {
+            return ended;
+        };
+        match ended {
+            Ok(Ended::Terminated) => return ended,
+            Ok(Ended::FrontEndGone) => log::info!("the front end has gone"),
+            Err(error) => log::warn!("the session has ended: {}", error.chain()),
+        }
+        device = event_loop.session.into_new_device();
+        match accept(listener, &poller)? {
+            None => return Ok(Ended::Terminated),
+            Some(next) => stream = next,
+        }
     }
 }
 
-/// The first connection; nothing if a signal comes before it.
-fn accept(listener: Listener, poller: &Poller) -> Result<Option<UnixStream>, Error> {
-    let listener = poller
-        .watch(listener, Token::Listener)
+/// The next connection; nothing if a signal comes before it. Only then is the listener watched: a front end that has
+/// to wait for another one's end would wake the daemon all the time.
+fn accept(listener: &Listener, poller: &Poller) -> Result<Option<UnixStream>, Error> {
+    let watched = listener
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::System {
+            call: "dup",
+            source,
+        })?;
+    let _watched = poller
+        .watch(watched, Token::Listener)
         .map_err(|errno| Error::system("epoll_ctl", errno))?;
     loop {
         let tokens = poller.wait(Deadline::Never)?;
         if tokens.contains(&Token::Signal) {
             return Ok(None);
         }
-        if let Some(stream) = listener.get().accept()? {
+        if let Some(stream) = listener.accept()? {
             log::info!("a front end has connected");
             return Ok(Some(stream));
         }
@@ -113,7 +151,7 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         })
     }
 
-    fn run(mut self) -> Result<Ended, Error> {
+    fn run(&mut self) -> Result<Ended, Error> {
         loop {
             for token in self.poller.wait(self.deadline())? {
                 match token {

@@ -8,7 +8,7 @@ use gpu_display::{Display, Headless, HeadlessConfig, Mode, Output};
 use vhost_user_gpu::Error;
 use vhost_user_gpu::args::{self, Args, DisplayChoice, Request, Size};
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::event_loop::{Ended, serve};
+use vhost_user_gpu::event_loop::{Ended, Lifetime, serve};
 use vhost_user_gpu::logger;
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
 use vhost_user_gpu::signals::Signals;
@@ -101,7 +101,12 @@ fn run_with<D: Display + FrontEndSocket>(
         }
         (None, None) => return Err(Error::NotASocket { fd: -1 }),
     };
-    serve(device, endpoint, signals)
+    let lifetime = if args.persistent {
+        Lifetime::UntilTerminated
+    } else {
+        Lifetime::OneFrontEnd
+    };
+    serve(device, endpoint, lifetime, signals)
 }
 
 /// Screens side by side.

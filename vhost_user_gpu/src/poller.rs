@@ -155,11 +155,6 @@ impl Deadline {
 }
 
 impl<F: AsFd> Watched<F> {
-    /// What is being waited for.
-    pub(crate) const fn get(&self) -> &F {
-        &self.fd
-    }
-
     /// Waits for this from now on.
     ///
     /// # Errors

@@ -34,12 +34,17 @@ pub trait FrontEndSocket {
     /// Uses this socket from now on instead of an earlier one, or gives it back if the display needs none. It must
     /// then be kept open: QEMU spins when the other end of its display socket is closed.
     fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd>;
+
+    /// Forgets the socket, and all that the front end behind it has said: another front end comes.
+    fn drop_gpu_socket(&mut self);
 }
 
 impl FrontEndSocket for gpu_display::Headless {
     fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
         Some(socket)
     }
+
+    fn drop_gpu_socket(&mut self) {}
 }
 
 /// A display at the other end of the front end's socket. Without a socket it takes every frame and shows none.
@@ -224,6 +229,12 @@ impl FrontEndSocket for RemoteDisplay {
         self.events
             .extend(lost.map(|surface| Event::Redraw { surface }));
         None
+    }
+
+    fn drop_gpu_socket(&mut self) {
+        self.client = None;
+        self.lose_client();
+        self.knowledge = Knowledge::new();
     }
 }
 

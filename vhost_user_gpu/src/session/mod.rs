@@ -13,12 +13,14 @@ mod negotiation;
 mod rings;
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use gpu_display::Display;
 use nix::sys::stat::{SFlag, fstat};
 use vhost::vhost_user::message::FrontendReq;
 use virtio_gpu::{Device, QueueIndex, Turn};
+use vm_memory::GuestMemoryMmap;
 
 use self::message::{Message, encode_reply};
 use crate::Error;
@@ -73,6 +75,15 @@ impl<D: Display + FrontEndSocket> Session<D> {
             display_pending: false,
             unused_gpu_socket: None,
         }
+    }
+
+    /// The device for another front end: as new, without anything of this one.
+    pub(crate) fn into_new_device(self) -> Device<D> {
+        let mut device = self.device;
+        device.reset();
+        device.set_memory(Arc::new(GuestMemoryMmap::new()));
+        device.display_mut().drop_gpu_socket();
+        device
     }
 
     /// The device.
