@@ -139,8 +139,13 @@ impl FrontEnd {
 
     /// The same, for this guest.
     pub fn connect_for(daemon: &Daemon, guest: Guest) -> Self {
+        Self::over(daemon.connect(), guest)
+    }
+
+    /// The same, over a connection that is there.
+    pub fn over(stream: UnixStream, guest: Guest) -> Self {
         Self {
-            stream: daemon.connect(),
+            stream,
             guest,
             bases: [0; 2],
             reset: Reset::Told,
@@ -163,9 +168,13 @@ impl FrontEnd {
         (front_end, gpu)
     }
 
-    /// Sends bytes, and descriptors with them.
+    /// Sends bytes, and descriptors with them, when the daemon has made room for them.
     pub fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
-        let sent = msg_socket::send_with_fds(self.stream.as_fd(), &[IoSlice::new(bytes)], fds);
+        let mut sent = Err(msg_socket::Error::WouldBlock);
+        wait_until("room in the connection", || {
+            sent = msg_socket::send_with_fds(self.stream.as_fd(), &[IoSlice::new(bytes)], fds);
+            !matches!(sent, Err(msg_socket::Error::WouldBlock))
+        });
         assert_eq!(sent.unwrap(), bytes.len());
     }
 

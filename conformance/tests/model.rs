@@ -58,6 +58,7 @@ enum Intent {
     Detach(Id),
     Transfer(Id, Part, Offset),
     SetScanout(u32, Id, Part),
+    Darken(u32),
     Flush(Id, Part),
     UpdateCursor(u32, Id, (u32, u32), (i32, i32)),
     MoveCursor(u32, (i32, i32)),
@@ -153,6 +154,7 @@ impl Intent {
                 let id = live(id);
                 Operation::SetScanout(*scanout, id, part(id, rect))
             }
+            Self::Darken(scanout) => Operation::SetScanout(*scanout, 0, Rect::default()),
             Self::Flush(id, rect) => {
                 let id = live(id);
                 Operation::Flush(id, part(id, rect))
@@ -234,6 +236,7 @@ fn intent() -> impl Strategy<Value = Intent> {
         1 => id().prop_map(Intent::Detach),
         6 => (id(), part(), offset()).prop_map(|(id, part, at)| Intent::Transfer(id, part, at)),
         4 => (scanout(), id(), part()).prop_map(|(on, id, part)| Intent::SetScanout(on, id, part)),
+        1 => scanout().prop_map(Intent::Darken),
         6 => (id(), part()).prop_map(|(id, part)| Intent::Flush(id, part)),
         3 => (scanout(), id(), hot, place())
             .prop_map(|(scanout, id, hot, at)| Intent::UpdateCursor(scanout, id, hot, at)),

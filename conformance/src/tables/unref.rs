@@ -28,6 +28,25 @@ pub(super) fn cases(setting: &Setting) -> Vec<Case> {
             .send(unref(1), OK)
             .shows(0, None)
             .send(flush(1, whole(16, 16)), BADRES),
+        Case::legal("U03", "of what a scanout showed before")
+            .with_screen(1, 16, 16)
+            .with_image(2, 16, 16)
+            .given([
+                set_scanout(0, 0, whole(0, 0)),
+                set_scanout(0, 2, whole(16, 16)),
+                unref(1),
+            ])
+            .shows(0, Some(drawn(16, 16))),
+        Case::legal("U04", "of what was the cursor before")
+            .with_screen(1, 64, 64)
+            .given([create(2, 64, 64), create(3, 64, 64)])
+            .given([
+                update_cursor(0, 2),
+                update_cursor(0, 0),
+                update_cursor(0, 3),
+            ])
+            .given([unref(2)])
+            .cursor(0, Some((64, 64))),
         Case::legal("U04", "of what is the cursor")
             .with_screen(1, 64, 64)
             .given([create(2, 64, 64), update_cursor(0, 2)])
