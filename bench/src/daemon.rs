@@ -1,0 +1,122 @@
+//! A daemon as a process, ours or QEMU's.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// A daemon's program and how its libraries are found.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    /// Where its libraries are, for one that was only unpacked.
+    pub(crate) libraries: Option<PathBuf>,
+}
+
+/// A running daemon; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Program {
+    /// Starts it.
+    pub(crate) fn start(&self) -> Daemon {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(&self.path);
+        command
+            .arg("--socket-path")
+            .arg(directory.path().join("socket"))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        Daemon {
+            child: command.spawn().unwrap(),
+            directory,
+        }
+    }
+}
+
+impl Daemon {
+    fn socket_path(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    /// A connection, as soon as it listens.
+    pub(crate) fn connect(&self) -> UnixStream {
+        let path = self.socket_path();
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            match UnixStream::connect(&path) {
+                Ok(stream) => return stream,
+                Err(error) => assert!(Instant::now() < end, "{}: {error}", path.display()),
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it run on this processor only, or on all again.
+    pub(crate) fn pin(&self, processor: Option<usize>) {
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap() {
+            let id = task.unwrap().file_name().into_string().unwrap();
+            pin(Pid::from_raw(id.parse().unwrap()), processor);
+        }
+    }
+
+    /// A value of `/proc/<pid>/smaps_rollup`, in KiB.
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.pid());
+        field(Path::new(&path), name)
+    }
+
+    /// How often its threads have gone to sleep.
+    pub(crate) fn sleeps(&self) -> u64 {
+        std::fs::read_dir(format!("/proc/{}/task", self.pid()))
+            .unwrap()
+            .map(|task| {
+                field(
+                    &task.unwrap().path().join("status"),
+                    "voluntary_ctxt_switches:",
+                )
+            })
+            .sum()
+    }
+}
+
+fn field(path: &Path, name: &str) -> u64 {
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap()
+}
+
+/// Lets a thread run on this processor only, or on all.
+pub(crate) fn pin(thread: Pid, processor: Option<usize>) {
+    let mut set = CpuSet::new();
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    for place in processor.map_or(0..all, |only| only..only + 1) {
+        set.set(place).unwrap();
+    }
+    sched_setaffinity(thread, &set).unwrap();
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

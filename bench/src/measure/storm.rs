@@ -1,0 +1,92 @@
+//! How long a cursor waits while the control queue is never empty.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use virtio_gpu::protocol::{Command, CursorPosition, ScanoutId};
+
+use super::Setting;
+use crate::front_end::FrontEnd;
+use crate::guest::{Backing, FULL_HD, UHD, attach, create, flush, request, transfer};
+use crate::report::{Goal, Line, Report, percentile};
+use crate::screen::SendBuffer;
+
+const RESOURCE: u32 = 1;
+const BATCH: u16 = 64;
+
+pub(super) fn measure(setting: &Setting, report: &mut Report) {
+    for program in setting.programs() {
+        for (what, size, with) in [
+            ("flushes", FULL_HD, None),
+            ("1080p transfers", FULL_HD, Some(())),
+            ("4K transfers", UHD, Some(())),
+        ] {
+            let mut front_end = FrontEnd::start(program, &setting.guest, 0, SendBuffer::Default);
+            front_end.control.succeed(&[
+                create(RESOURCE, size),
+                attach(RESOURCE, Backing::Whole, size.bytes()),
+            ]);
+            let command = match with {
+                Some(()) => transfer(RESOURCE, size, size.bounds()),
+                None => flush(RESOURCE, size.bounds()),
+            };
+            let batch = vec![command; usize::from(BATCH)];
+            let times = waits(setting, &mut front_end, &batch);
+            for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
+                report.add(Line {
+                    what: format!("cursor beside {what}, {name}: {}", program.name),
+                    unit: "ms",
+                    values: vec![percentile(&times, share)],
+                    goal: match (program.name, name) {
+                        ("ours", "p99") => Goal::AtMost(16.0),
+                        _ => Goal::None,
+                    },
+                });
+            }
+        }
+    }
+}
+
+/// Milliseconds that each cursor command took; a last one of ten seconds where the device never got to it.
+fn waits(setting: &Setting, front_end: &mut FrontEnd, batch: &[Vec<u8>]) -> Vec<f64> {
+    let moving = request(&Command::MoveCursor {
+        position: CursorPosition {
+            scanout: ScanoutId(0),
+            x: 10,
+            y: 10,
+        },
+    });
+    let FrontEnd {
+        control, cursor, ..
+    } = front_end;
+    control.lay_out(batch, true);
+    cursor.lay_out(&[moving], false);
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Two batches at a time, so that there is always one.
+            control.submit(BATCH / 2);
+            while !end.load(Ordering::Acquire) {
+                control.submit(BATCH / 2);
+                while control.left() > BATCH / 2 {
+                    let _ = control.kick.write(1);
+                    std::thread::yield_now();
+                }
+            }
+            control.wait();
+        });
+        let start = Instant::now();
+        let mut times = Vec::new();
+        while start.elapsed() < setting.slice * setting.rounds as u32 {
+            let sent = Instant::now();
+            cursor.submit(1);
+            let answered = cursor.is_answered();
+            times.push(sent.elapsed().as_secs_f64() * 1e3);
+            if !answered {
+                break;
+            }
+        }
+        end.store(true, Ordering::Release);
+        times
+    })
+}

@@ -1,0 +1,74 @@
+//! TRANSFER_TO_HOST_2D of whole pictures, 16 at each kick, beside a bare loop of memcpy over the same memory.
+
+use super::Setting;
+use crate::baseline::Bare;
+use crate::front_end::FrontEnd;
+use crate::guest::{Backing, FULL_HD, Size, UHD, attach, create, transfer, unref};
+use crate::report::{Contender, Goal, Race, Report};
+use crate::screen::SendBuffer;
+
+const BATCH: u16 = 16;
+const RESOURCE: u32 = 1;
+
+pub(super) fn measure(setting: &Setting, report: &mut Report) {
+    let mut front_ends: Vec<_> = setting
+        .programs()
+        .zip(0..)
+        .map(|(program, area)| FrontEnd::start(program, &setting.guest, area, SendBuffer::Default))
+        .collect();
+    for size in [FULL_HD, UHD] {
+        for backing in [Backing::Whole, Backing::Pages] {
+            race(setting, report, &mut front_ends, size, backing);
+        }
+    }
+}
+
+fn race(
+    setting: &Setting,
+    report: &mut Report,
+    front_ends: &mut [FrontEnd],
+    size: Size,
+    backing: Backing,
+) {
+    let pictures = f64::from(BATCH);
+    for front_end in &mut *front_ends {
+        front_end.control.succeed(&[
+            create(RESOURCE, size),
+            attach(RESOURCE, backing, size.bytes()),
+        ]);
+        let batch = vec![transfer(RESOURCE, size, size.bounds()); usize::from(BATCH)];
+        front_end.control.lay_out(&batch, true);
+        front_end.control.round(BATCH);
+        front_end.control.check();
+    }
+    let bare = Bare::copying(&setting.guest, size, backing, u32::from(BATCH));
+    let mut contenders: Vec<_> = front_ends
+        .iter_mut()
+        .map(|front_end| Contender {
+            name: front_end.name,
+            measure: Box::new(|| setting.rate(pictures, || front_end.control.round(BATCH))),
+        })
+        .collect();
+    contenders.insert(
+        1,
+        Contender {
+            name: "memcpy",
+            measure: Box::new(|| setting.rate(pictures, || bare.round())),
+        },
+    );
+    let to_memcpy = match size.height {
+        1080 => Goal::AtLeast(0.95),
+        _ => Goal::None,
+    };
+    Race {
+        what: format!("transfer {} {}, 16 a kick", size.name, backing.name()),
+        unit: "frames/s",
+        rounds: setting.rounds,
+        contenders,
+        goals: &[to_memcpy, Goal::AtLeast(1.0)],
+    }
+    .run(report);
+    for front_end in front_ends {
+        front_end.control.succeed(&[unref(RESOURCE)]);
+    }
+}
