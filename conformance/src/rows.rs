@@ -194,3 +194,32 @@ pub const ROWS: &[(&str, Place)] = &[
     ("P11", Tables),
     ("P12", Tables),
 ];
+
+const FAULTS: Place = Test("vhost_user_gpu/tests/front_end_faults.rs");
+const REFUSALS: Place = Test("vhost_user_gpu/tests/refusals.rs");
+const RINGS: Place = Test("vhost_user_gpu/tests/rings.rs");
+const NO_INFLIGHT: &str = "INFLIGHT_SHMFD is not offered; W14 shows the refusal";
+const NO_LOG: &str = "LOG_SHMFD is not offered; refusals.rs shows the refusal";
+
+/// The rows about a hostile front end, which only a daemon has.
+pub const FRONT_END_ROWS: &[(&str, Place)] = &[
+    ("W01", REFUSALS),
+    ("W02", REFUSALS),
+    ("W03", FAULTS),
+    ("W04", FAULTS),
+    ("W05", REFUSALS),
+    ("W06", FAULTS),
+    ("W07", FAULTS),
+    ("W08", FAULTS),
+    ("W09", REFUSALS),
+    ("W10", FAULTS),
+    ("W11", RINGS),
+    ("W12", REFUSALS),
+    ("W13", REFUSALS),
+    ("W14", FAULTS),
+    ("W15", NotApplicable(NO_INFLIGHT)),
+    ("W16", FAULTS),
+    ("W17", NotApplicable(NO_LOG)),
+    ("W18", FAULTS),
+    ("W28", Test("vhost_user_gpu/tests/arguments.rs")),
+];

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use conformance::rows::{Place, ROWS};
+use conformance::rows::{FRONT_END_ROWS, Place, ROWS};
 use conformance::tables::{ALL, Setting};
 use conformance::{InProcess, run};
 use virtio_gpu::Limits;
@@ -99,7 +99,13 @@ fn no_row_is_left_out() {
         .flat_map(|(letter, count)| (1..=*count).map(move |row| format!("{letter}{row:02}")))
         .collect();
 
-    let listed: Vec<_> = ROWS.iter().map(|(id, _)| (*id).to_owned()).collect();
-
-    assert_eq!(listed, expected);
+    let names = |rows: &[(&str, Place)]| -> Vec<_> {
+        rows.iter().map(|(id, _)| (*id).to_owned()).collect()
+    };
+    assert_eq!(names(ROWS), expected);
+    let hosts: Vec<_> = (1..=18)
+        .chain([28])
+        .map(|row| format!("W{row:02}"))
+        .collect();
+    assert_eq!(names(FRONT_END_ROWS), hosts);
 }

@@ -88,10 +88,11 @@ fn both(queue: QueueIndex) -> Vec<Case> {
             QUEUE_FAILS,
         )));
     }
+    // A turn may end between the two; then the head is in flight once, twice over.
     cases.push(case("V27", "one head twice in flight").step(ring(
         queue,
         vec![link(0, None), first, first],
-        QUEUE_FAILS,
+        QUEUE_FAILS_OR_SILENT,
     )));
     cases.push(
         case("V26", "the ring's memory is taken away")
