@@ -11,12 +11,23 @@ use crate::Error;
 
 /// A list of guest-physical ranges, read as one run of bytes.
 ///
-/// It keeps the mappings it refers to alive, so its memory stays readable even after a region has
-/// left the guest's memory map; [`ScatterList::still_mapped`] tells whether one has.
+/// It keeps the mappings it refers to alive. When the guest's memory map changes its owner calls
+/// [`ScatterList::remap`]: memory that has left the map is let go of and not read any more, and the
+/// list works again once its ranges are guest memory again.
 #[derive(Clone, Debug, Default)]
 pub struct ScatterList {
     segments: Vec<Segment>,
     total: u64,
+    state: State,
+}
+
+/// Whether there is memory behind the ranges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Mapped,
+    /// Segments are guest addresses and lengths only.
+    Unmapped,
 }
 
 /// Bytes that are neighbours both in guest-physical space and in one mapping.
@@ -25,7 +36,8 @@ struct Segment {
     /// Bytes of the list before this segment.
     start: u64,
     address: u64,
-    mapping: Arc<MmapRegion>,
+    /// `None` while the list is unmapped.
+    mapping: Option<Arc<MmapRegion>>,
     offset: u64,
     length: u64,
 }
@@ -45,19 +57,8 @@ impl ScatterList {
     ) -> Result<Self, Error> {
         let mut list = Self::default();
         for (address, length) in entries {
-            let unmapped = || Error::Unmapped { address, length };
-            let mut at = address;
-            let mut left = u64::from(length);
-            while left > 0 {
-                let found = locate(memory, at).ok_or_else(unmapped)?;
-                let length = left.min(found.available);
-                list.push(at, found, length)?;
-                left = left.saturating_sub(length);
-                at = match at.checked_add(length) {
-                    Some(next) => next,
-                    None if left == 0 => break,
-                    None => return Err(unmapped()),
-                };
+            if !list.push_range(memory, address, u64::from(length))? {
+                return Err(Error::Unmapped { address, length });
             }
         }
         Ok(list)
@@ -74,22 +75,58 @@ impl ScatterList {
         self.segments.len()
     }
 
+    /// Whether there is memory behind the list: [`ScatterList::remap`] said so last.
+    pub fn is_mapped(&self) -> bool {
+        self.state == State::Mapped
+    }
+
+    /// Looks the ranges up again after a change of the guest's memory, and lets go of all that was
+    /// mapped before. False if a range is not in `memory` now; then there is no memory behind the
+    /// list until a later call finds it all.
+    pub fn remap(&mut self, memory: &GuestMemoryMmap) -> bool {
+        if self.is_mapped() && self.still_mapped(memory) {
+            return true;
+        }
+        let mut list = Self::default();
+        for segment in &self.segments {
+            match list.push_range(memory, segment.address, segment.length) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => {
+                    self.unmap();
+                    return false;
+                }
+            }
+        }
+        *self = list;
+        true
+    }
+
+    fn unmap(&mut self) {
+        self.state = State::Unmapped;
+        for segment in &mut self.segments {
+            segment.mapping = None;
+        }
+    }
+
     /// Whether every range is in `memory` at the same guest address and in the same mapping as
     /// when the list was made.
-    pub fn still_mapped(&self, memory: &GuestMemoryMmap) -> bool {
+    fn still_mapped(&self, memory: &GuestMemoryMmap) -> bool {
         self.segments.iter().all(|segment| {
-            locate(memory, segment.address).is_some_and(|found| {
-                Arc::ptr_eq(&found.mapping, &segment.mapping)
-                    && found.offset == segment.offset
-                    && found.available >= segment.length
-            })
+            let found = locate(memory, segment.address);
+            found
+                .zip(segment.mapping.as_ref())
+                .is_some_and(|(found, mapping)| {
+                    Arc::ptr_eq(&found.mapping, mapping)
+                        && found.offset == segment.offset
+                        && found.available >= segment.length
+                })
         })
     }
 
     /// The memory of `length` bytes from byte `offset` on, piece by piece; `None` if the list ends
-    /// before. The first piece is found by binary search.
+    /// before, or is not mapped. The first piece is found by binary search.
     pub fn slices_at(&self, offset: u64, length: u64) -> Option<Slices<'_>> {
-        if offset.checked_add(length)? > self.total {
+        if !self.is_mapped() || offset.checked_add(length)? > self.total {
             return None;
         }
         let after = self
@@ -104,11 +141,39 @@ impl ScatterList {
         })
     }
 
+    /// Adds a range of guest memory, which may run over several regions; false if not all of it is
+    /// in `memory`.
+    fn push_range(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        address: u64,
+        length: u64,
+    ) -> Result<bool, Error> {
+        let mut at = address;
+        let mut left = length;
+        while left > 0 {
+            let Some(found) = locate(memory, at) else {
+                return Ok(false);
+            };
+            let length = left.min(found.available);
+            self.push(at, found, length)?;
+            left = left.saturating_sub(length);
+            at = match at.checked_add(length) {
+                Some(next) => next,
+                None => return Ok(left == 0),
+            };
+        }
+        Ok(true)
+    }
+
     fn push(&mut self, address: u64, found: Location, length: u64) -> Result<(), Error> {
         let start = self.total;
         self.total = start.checked_add(length).ok_or(Error::ScatterListTooLong)?;
         if let Some(last) = self.segments.last_mut()
-            && Arc::ptr_eq(&last.mapping, &found.mapping)
+            && last
+                .mapping
+                .as_ref()
+                .is_some_and(|mapping| Arc::ptr_eq(mapping, &found.mapping))
             && last.address.checked_add(last.length) == Some(address)
             && last.offset.checked_add(last.length) == Some(found.offset)
         {
@@ -118,7 +183,7 @@ impl ScatterList {
         self.segments.push(Segment {
             start,
             address,
-            mapping: found.mapping,
+            mapping: Some(found.mapping),
             offset: found.offset,
             length,
         });
@@ -148,6 +213,7 @@ impl<'a> Iterator for Slices<'a> {
         self.left = self.left.saturating_sub(length);
         segment
             .mapping
+            .as_ref()?
             .get_slice(usize::try_from(offset).ok()?, usize::try_from(length).ok()?)
             .ok()
     }

@@ -105,12 +105,12 @@ fn one_mapping_at_two_addresses_is_no_neighbour_of_itself() {
     memory.write_slice(&[9], GuestAddress(0x1fff)).unwrap();
 
     let wrapped = resolve(&memory, &[(0x1fff, 3)]).unwrap();
-    let across = resolve(&memory, &[(0x1000, 2), (0x8002, 2)]).unwrap();
+    let mut across = resolve(&memory, &[(0x1000, 2), (0x8002, 2)]).unwrap();
 
     assert_eq!(pieces(&wrapped, 0, 3).unwrap(), [vec![9], vec![1, 2]]);
     assert_eq!(pieces(&across, 0, 4).unwrap(), [vec![1, 2], vec![3, 4]]);
     let (without, _) = memory.remove_region(GuestAddress(0x8000), 0x1000).unwrap();
-    assert!(!across.still_mapped(&without));
+    assert!(!across.remap(&without));
 }
 
 #[test]
@@ -156,23 +156,55 @@ fn bytes_beyond_the_end_are_not_there() {
 }
 
 #[test]
-fn a_list_is_mapped_only_while_its_very_regions_are() {
+fn a_list_without_all_of_its_memory_is_not_read_and_comes_back_with_it() {
     let memory = memory();
-    let list = resolve(&memory, &[(0x1000, 0x10), (0x8000, 0x10)]).unwrap();
-    assert!(list.still_mapped(&memory));
-    assert!(list.still_mapped(&memory.clone()));
+    let mut list = resolve(&memory, &[(0x1000, 0x10), (0x8000, 0x10)]).unwrap();
+    assert!(list.remap(&memory.clone()));
+    let before = pieces(&list, 0, 0x20).unwrap().concat();
 
     let (without, region) = memory.remove_region(GuestAddress(0x8000), 0x1000).unwrap();
-    assert!(!list.still_mapped(&without));
+    assert!(!list.remap(&without));
+    assert!(!list.is_mapped());
+    assert!(pieces(&list, 0, 1).is_none());
+    assert_eq!((list.total(), list.ranges()), (0x20, 2));
 
-    let again = without.insert_region(Arc::clone(&region)).unwrap();
-    assert!(list.still_mapped(&again));
+    let again = without.insert_region(region).unwrap();
+    assert!(list.remap(&again));
+    assert_eq!(pieces(&list, 0, 0x20).unwrap().concat(), before);
+}
 
-    let other = GuestRegionMmap::from_range(GuestAddress(0x8000), 0x1000, None).unwrap();
-    assert!(!list.still_mapped(&without.insert_region(Arc::new(other)).unwrap()));
+#[test]
+fn memory_that_took_another_s_place_is_what_is_read() {
+    let memory = memory();
+    let mut list = resolve(&memory, &[(0x8000, 4)]).unwrap();
+    let (without, _) = memory.remove_region(GuestAddress(0x8000), 0x1000).unwrap();
+    let other = GuestRegionMmap::from_range(GuestAddress(0x7ff0), 0x1000, None).unwrap();
+    let replaced = without.insert_region(Arc::new(other)).unwrap();
+    replaced
+        .write_slice(&[7, 7, 7, 7], GuestAddress(0x8000))
+        .unwrap();
 
-    let moved = GuestRegionMmap::with_arc(region.get_mmap(), GuestAddress(0x7ff0)).unwrap();
-    assert!(!list.still_mapped(&without.insert_region(Arc::new(moved)).unwrap()));
+    assert!(list.remap(&replaced));
+
+    assert_eq!(pieces(&list, 0, 4).unwrap().concat(), [7; 4]);
+}
+
+#[test]
+fn a_range_that_now_runs_over_two_regions_is_found_whole() {
+    let whole = GuestMemoryMmap::from_ranges(&[(GuestAddress(0x1000), 0x2000)]).unwrap();
+    let mut list = resolve(&whole, &[(0x1ffe, 4)]).unwrap();
+    let split = GuestMemoryMmap::from_ranges(&[
+        (GuestAddress(0x1000), 0x1000),
+        (GuestAddress(0x2000), 0x1000),
+    ])
+    .unwrap();
+    split
+        .write_slice(&[1, 2, 3, 4], GuestAddress(0x1ffe))
+        .unwrap();
+
+    assert!(list.remap(&split));
+
+    assert_eq!(pieces(&list, 0, 4).unwrap(), [vec![1, 2], vec![3, 4]]);
 }
 
 #[test]

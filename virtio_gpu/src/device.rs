@@ -8,7 +8,7 @@ use gpu_display::Display;
 use gpu_renderer::Capsets;
 use vm_memory::GuestMemoryMmap;
 
-use crate::backend::{Backend, Outcome};
+use crate::backend::{Backend, Left, Outcome};
 use crate::error::{CommandError, DeviceError, chain_of};
 use crate::fence::{Taken, Timeline, Waiting};
 use crate::limits::Limits;
@@ -16,11 +16,14 @@ use crate::protocol::wire::EVENT_DISPLAY;
 use crate::protocol::{
     ConfigSpace, ErrorCode, Features, QueueKind, RequestHeader, Success, decode, encode,
 };
-use crate::queue::{Chain, Popped, QueueSetup, VirtQueue};
+use crate::queue::{Chain, ChainLimits, Popped, QueueSetup, VirtQueue};
 use crate::throttle::Throttle;
 
 /// Length of a response header: the shortest answer there is.
 const HEADER_BYTES: u64 = 24;
+
+/// Length of the answer to GET_EDID.
+const EDID_ANSWER_BYTES: u64 = 1056;
 
 /// What the embedding program decides about the device.
 #[derive(Debug, Clone)]
@@ -81,8 +84,9 @@ pub struct Turn {
     pub notify_cursor: bool,
     /// Raise the configuration interrupt: `events_read` changed.
     pub notify_config: bool,
-    /// The turn's budget ran out with requests left: call again after the
-    /// other queue and the display had their turn.
+    /// The turn's budget ran out with requests, rows of a transfer or pixels
+    /// to present left: call again after the other queue and the display had
+    /// their turn.
     pub more: bool,
     /// The display's user wants the window closed.
     pub close_requested: bool,
@@ -182,6 +186,8 @@ pub struct Device<D> {
     queues: Queues,
     waiting: Waiting<Answer>,
     throttle: Throttle,
+    /// Bytes of the longest answer that the device gives.
+    longest_answer: u64,
     /// Scratch for the bytes of a request.
     request: Vec<u8>,
 }
@@ -200,6 +206,10 @@ impl<D: Display> Device<D> {
         if !(1..=16).contains(&scanouts) {
             return Err(DeviceError::ScanoutCount(scanouts));
         }
+        let longest_capset = (0..)
+            .map_while(|index| capsets.by_index(index))
+            .map(|capset| u64::from(capset.max_size()))
+            .max();
         let config = ConfigSpace {
             num_scanouts: scanouts,
             num_capsets: u32::try_from(capsets.len()).unwrap_or(u32::MAX),
@@ -213,6 +223,9 @@ impl<D: Display> Device<D> {
             queues: Queues::default(),
             waiting: Waiting::default(),
             throttle: Throttle::default(),
+            longest_answer: HEADER_BYTES
+                .saturating_add(longest_capset.unwrap_or(0))
+                .max(EDID_ANSWER_BYTES),
             request: Vec::new(),
         })
     }
@@ -268,29 +281,34 @@ impl<D: Display> Device<D> {
         setup: &QueueSetup,
     ) -> Result<Turn, DeviceError> {
         let memory = self.memory.clone().ok_or(DeviceError::NoMemory)?;
-        let started = VirtQueue::start(setup, self.features, &memory)?;
+        let mut started = VirtQueue::start(setup, self.features, &memory)?;
         let turn = self
             .stop_queue(index)
             .map_or_else(Turn::default, |stopped| stopped.turn);
+        started.catch_up(&memory);
         *self.queues.slot(index) = Some(started);
         Ok(turn)
     }
 
-    /// Stops a queue: every request popped from it is answered, with
-    /// `ERR_UNSPEC` where it was not done. `None` if it was not running.
+    /// Stops a queue: every request popped from it is answered. A transfer is
+    /// carried to its end, what the display was asked for is answered with
+    /// what is known. `None` if the queue was not running.
     pub fn stop_queue(&mut self, index: QueueIndex) -> Option<StoppedQueue> {
         self.queues.slot(index).as_ref()?;
         let mut released = Vec::new();
+        if index == QueueIndex::Control {
+            while self.backend.is_transferring() {
+                self.backend.carry_transfer_on();
+            }
+            self.collect_finished(&mut released);
+        }
         let taken = self
             .waiting
             .take_matching(|answer| answer.queue == index, &mut released);
-        for Taken {
-            was_running,
-            mut item,
-        } in taken
-        {
-            if was_running {
-                item.encode(Err(CommandError::Stopped.code()));
+        for Taken { running, mut item } in taken {
+            if let Some(ticket) = running {
+                let known = self.backend.conclude(ticket);
+                item.encode(known.as_ref().ok_or(CommandError::Stopped.code()));
             }
             released.push(item);
         }
@@ -312,7 +330,11 @@ impl<D: Display> Device<D> {
         let mut turn = Turn::default();
         let mut released = Vec::new();
         let limits = self.backend.limits();
-        let (commands, limit) = (limits.turn_commands, limits.request_bytes);
+        let commands = limits.turn_commands;
+        let chain_limits = ChainLimits {
+            request: limits.request_bytes,
+            answer: self.longest_answer,
+        };
         let end = now.checked_add(Duration::from_micros(limits.turn_micros));
         let mut handled = 0_u32;
         queue.disable_kicks(&memory);
@@ -322,7 +344,13 @@ impl<D: Display> Device<D> {
                 turn.more = true;
                 break;
             }
-            match queue.pop(&memory, &mut self.request, limit) {
+            if index == QueueIndex::Control && self.backend.is_transferring() {
+                self.backend.carry_transfer_on();
+                self.collect_finished(&mut released);
+                handled = handled.saturating_add(1);
+                continue;
+            }
+            match queue.pop(&memory, &mut self.request, chain_limits) {
                 Popped::Request(chain) => self.handle(index, chain, &memory, &mut released),
                 Popped::Unreadable(chain) => released.push(unreadable(index, chain)),
                 Popped::Malformed(chain) => released.push(Answer::none(index, chain)),
@@ -338,7 +366,7 @@ impl<D: Display> Device<D> {
             handled = handled.saturating_add(1);
         }
         *self.queues.slot(index) = Some(queue);
-        self.backend.present();
+        turn.more |= self.backend.present() == Left::More;
         self.collect_finished(&mut released);
         turn.merge(self.publish(released))
     }
@@ -346,10 +374,11 @@ impl<D: Display> Device<D> {
     /// Lets the display work: when its fd is ready or its deadline due.
     pub fn dispatch_display(&mut self, now: Instant) -> Turn {
         let news = self.backend.dispatch_display(now);
-        self.backend.present();
+        let left = self.backend.present();
         let mut released = Vec::new();
         self.collect_finished(&mut released);
         let mut turn = self.publish(released);
+        turn.more = left == Left::More;
         if news.outputs_changed {
             self.config.events_read |= EVENT_DISPLAY;
             turn.notify_config = true;

@@ -93,6 +93,9 @@ pub enum CommandError {
         /// The cap.
         limit: u64,
     },
+    /// A backing of no entries at all.
+    #[error("an empty backing for resource {0}")]
+    NoEntries(ResourceId),
     /// More backing entries than [`Limits`](crate::Limits) grants.
     #[error("{0} backing entries are too many")]
     TooManyEntries(usize),
@@ -125,6 +128,7 @@ impl CommandError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unavailable(_)
+            | Self::NoEntries(_)
             | Self::TooManyEntries(_)
             | Self::BackingAttached(_)
             | Self::NoBacking(_)

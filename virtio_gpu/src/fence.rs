@@ -115,8 +115,8 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Takes out every item that `selects` picks, with whether its command
-    /// was still running; the rest keeps its order and is released if nothing
+    /// Takes out every item that `selects` picks, with its ticket if its
+    /// command was still running; the rest keeps its order and is released if nothing
     /// earlier runs any more.
     pub fn take_matching(
         &mut self,
@@ -124,9 +124,9 @@ impl<T> Waiting<T> {
         released: &mut Vec<T>,
     ) -> Vec<Taken<T>> {
         let mut taken = Vec::new();
-        for (_, item) in self.unfenced.extract_if(|_, item| selects(item)) {
+        for (ticket, item) in self.unfenced.extract_if(|_, item| selects(item)) {
             taken.push(Taken {
-                was_running: true,
+                running: Some(ticket),
                 item,
             });
         }
@@ -137,7 +137,7 @@ impl<T> Waiting<T> {
                         self.line_of.remove(&ticket);
                     }
                     taken.push(Taken {
-                        was_running: place.running.is_some(),
+                        running: place.running,
                         item: place.item,
                     });
                 } else {
@@ -169,8 +169,8 @@ impl<T> Waiting<T> {
 /// An item that [`Waiting::take_matching`] took out.
 #[derive(Debug)]
 pub struct Taken<T> {
-    /// Whether its command had no outcome yet.
-    pub was_running: bool,
+    /// The ticket of a command that had no outcome yet.
+    pub running: Option<Ticket>,
     /// The item.
     pub item: T,
 }
@@ -272,8 +272,8 @@ mod tests {
         let taken = waiting.take_matching(|item| item.0 == "stopped", &mut released);
 
         assert_eq!(released, [("other", 2)]);
-        let taken: Vec<_> = taken.iter().map(|t| (t.item.1, t.was_running)).collect();
-        assert_eq!(taken, [(1, true), (3, false)]);
+        let taken: Vec<_> = taken.iter().map(|t| (t.item.1, t.running)).collect();
+        assert_eq!(taken, [(1, Some(Ticket(1))), (3, None)]);
         assert!(waiting.is_empty());
     }
 }

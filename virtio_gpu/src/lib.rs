@@ -14,7 +14,7 @@ pub mod resource;
 pub mod scanout;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod throttle;
+pub mod throttle;
 
 pub use device::{Device, DeviceConfig, QueueIndex, StoppedQueue, Turn};
 pub use error::{CommandError, DeviceError};

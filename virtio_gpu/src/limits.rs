@@ -11,15 +11,16 @@ pub struct Limits {
     pub host_bytes: u64,
     /// Bytes of what all scanouts show together, at four a pixel. A display
     /// holds some copies of each scanout, and one resource can be on all 16.
+    /// The default has room for one monitor of 7680x4320 or four of 3840x2160.
     pub shown_bytes: u64,
     /// Live resources. Bounds the table; a desktop uses some hundreds.
     pub resources: usize,
     /// Width and height of a resource in pixels. Every monitor and every GL
-    /// implementation ends there; it also keeps a row below 64 KiB.
+    /// implementation ends there; a row has 64 KiB at most.
     pub side: u32,
     /// Entries of one resource's backing, as in QEMU.
     pub backing_entries: usize,
-    /// Entries of all backings together: 1 Mi of them cost about 32 MiB.
+    /// Entries of all backings together: 1 Mi of them cost about 40 MiB.
     pub total_backing_entries: usize,
     /// Width and height of a cursor image in pixels. The specification says
     /// 64; real hardware planes end at 256.
@@ -30,16 +31,22 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Commands handled before the event loop gets its turn again.
     pub turn_commands: u32,
-    /// Microseconds after which a turn ends even with commands left, so that
-    /// the other queue and the display are never held up longer.
+    /// Microseconds after which a turn begins nothing new, even with commands
+    /// left, so that the other queue and the display get theirs.
     pub turn_micros: u64,
+    /// Bytes that a transfer copies at a time; a longer one goes on in the
+    /// next turn.
+    pub transfer_step_bytes: u64,
+    /// Bytes of one scanout that are presented at a time, at four a pixel. A
+    /// screen of 3840x2160 is presented at once, so that it does not tear.
+    pub present_step_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             host_bytes: 256 << 20,
-            shown_bytes: 256 << 20,
+            shown_bytes: 128 << 20,
             resources: 16_384,
             side: 16_384,
             backing_entries: 16_384,
@@ -48,6 +55,8 @@ impl Default for Limits {
             request_bytes: 32 + 16 * 16_384,
             turn_commands: 64,
             turn_micros: 2_000,
+            transfer_step_bytes: 4 << 20,
+            present_step_bytes: 32 << 20,
         }
     }
 }

@@ -86,6 +86,19 @@ pub enum Popped {
     Malformed(Chain),
 }
 
+/// How much of a chain is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainLimits {
+    /// Bytes of a request that are copied; what lies beyond is never read.
+    pub request: usize,
+    /// Room for an answer that is remembered: the longest there is. A driver
+    /// may offer more, in up to 65,535 pieces.
+    pub answer: u64,
+}
+
+/// `VIRTQ_AVAIL_F_NO_INTERRUPT`, §2.7.6.
+const NO_INTERRUPT: u16 = 1;
+
 /// One running virtqueue.
 #[derive(Debug)]
 pub struct VirtQueue {
@@ -138,6 +151,15 @@ impl VirtQueue {
         })
     }
 
+    /// Reads the used index again, after somebody else has completed chains on
+    /// the same ring.
+    pub fn catch_up(&mut self, memory: &GuestMemoryMmap) {
+        match self.ring.used_idx(memory, Ordering::Acquire) {
+            Ok(used) => self.ring.set_next_used(used.0),
+            Err(_) => self.broken = true,
+        }
+    }
+
     /// Index of the first available entry that was not popped.
     pub fn next_avail(&self) -> u16 {
         self.ring.next_avail()
@@ -153,9 +175,14 @@ impl VirtQueue {
         self.in_flight.len()
     }
 
-    /// Takes the next request and copies at most `limit` bytes of it to
-    /// `request`, replacing what was there.
-    pub fn pop(&mut self, memory: &GuestMemoryMmap, request: &mut Vec<u8>, limit: usize) -> Popped {
+    /// Takes the next request and copies it to `request`, replacing what was
+    /// there.
+    pub fn pop(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        request: &mut Vec<u8>,
+        limits: ChainLimits,
+    ) -> Popped {
         if self.broken {
             return Popped::Broken;
         }
@@ -176,7 +203,7 @@ impl VirtQueue {
         }
         let table = GuestAddress(self.ring.desc_table());
         let descriptors = Descriptors::new(memory, table, self.ring.size(), head, self.features);
-        read(descriptors, head, memory, request, limit)
+        read(descriptors, head, memory, request, limits)
     }
 
     /// How many entries wait in the available ring; `None` if its index is
@@ -203,7 +230,11 @@ impl VirtQueue {
     /// Whether the driver wants an interrupt for what was completed since the
     /// last call.
     pub fn needs_interrupt(&mut self, memory: &GuestMemoryMmap) -> bool {
-        self.ring.needs_notification(memory).unwrap_or(true)
+        if self.ring.event_idx_enabled() {
+            return self.ring.needs_notification(memory).unwrap_or(true);
+        }
+        let flags = memory.load::<u16>(GuestAddress(self.ring.avail_ring()), Ordering::Relaxed);
+        flags.is_ok_and(|flags| u16::from_le(flags) & NO_INTERRUPT == 0)
     }
 
     /// Asks the driver for a kick at the next request. True if one came in
@@ -226,7 +257,7 @@ fn read(
     head: u16,
     memory: &GuestMemoryMmap,
     request: &mut Vec<u8>,
-    limit: usize,
+    limits: ChainLimits,
 ) -> Popped {
     request.clear();
     let mut chain = Chain {
@@ -235,19 +266,26 @@ fn read(
         owed: true,
     };
     let mut readable = true;
+    let mut access = Access::Readable;
+    let mut room = 0_u64;
     for descriptor in descriptors {
         let Ok(buffer) = descriptor else {
             return Popped::Malformed(chain);
         };
         if buffer.access == Access::Writable {
-            chain.writable.push((buffer.address, buffer.length));
+            access = Access::Writable;
+            if buffer.length > 0 && room < limits.answer {
+                room = room.saturating_add(u64::from(buffer.length));
+                chain.writable.push((buffer.address, buffer.length));
+            }
             continue;
         }
-        if !chain.writable.is_empty() {
+        if access == Access::Writable {
             // Readable after writable, VIRTIO 1.4 §2.7.4.2.
             return Popped::Malformed(chain);
         }
-        let wanted = limit
+        let wanted = limits
+            .request
             .saturating_sub(request.len())
             .min(usize::try_from(buffer.length).unwrap_or(usize::MAX));
         // Before the buffer grows, so that a lie about the length costs

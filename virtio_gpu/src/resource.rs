@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use gpu_buffer::{Allocator, Buffer, BufferRequest, Layout, Rect, ScatterList, copy};
 
+use vm_memory::GuestMemoryMmap;
+
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
 use crate::protocol::{ResourceId, ScanoutId};
@@ -43,14 +45,28 @@ pub struct Resource {
     /// a resource which is only created costs a table entry.
     pixels: Option<Buffer>,
     /// Guest memory that transfers read from.
-    pub backing: Option<ScatterList>,
+    backing: Option<Backing>,
     /// Scanouts that show the resource.
     pub scanouts: ScanoutSet,
     /// Scanouts whose cursor has the resource's image.
     pub cursors: ScanoutSet,
 }
 
+/// Guest memory behind a resource.
+#[derive(Debug)]
+struct Backing {
+    list: ScatterList,
+    /// Entries that the guest was charged for. A change of guest memory may
+    /// cut the list in other pieces.
+    charge: usize,
+}
+
 impl Resource {
+    /// The guest memory that transfers read from.
+    pub fn backing(&self) -> Option<&ScatterList> {
+        self.backing.as_ref().map(|backing| &backing.list)
+    }
+
     /// Size, stride and format of the host pixels.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -79,7 +95,10 @@ impl Resource {
         offset: u64,
         rect: Rect,
     ) -> Result<(), TransferError> {
-        let backing = self.backing.as_ref().ok_or(TransferError::NoBacking)?;
+        let backing = match &self.backing {
+            Some(backing) if backing.list.is_mapped() => &backing.list,
+            _ => return Err(TransferError::NoBacking),
+        };
         let pixels =
             storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?;
         let stride = u64::from(self.layout.stride());
@@ -183,13 +202,16 @@ impl ResourceTable {
         if resource.backing.is_some() {
             return Err(CommandError::BackingAttached(id));
         }
-        let entries = self
+        let charge = backing.ranges();
+        self.backing_entries = self
             .backing_entries
-            .checked_add(backing.ranges())
+            .checked_add(charge)
             .filter(|sum| *sum <= limits.total_backing_entries)
             .ok_or_else(|| limit_reached("backing entries", limits.total_backing_entries))?;
-        self.backing_entries = entries;
-        resource.backing = Some(backing);
+        resource.backing = Some(Backing {
+            list: backing,
+            charge,
+        });
         Ok(())
     }
 
@@ -203,26 +225,24 @@ impl ResourceTable {
             .get_mut(&id)
             .ok_or(CommandError::UnknownResource(id))?;
         let backing = resource.backing.take().ok_or(CommandError::NoBacking(id))?;
-        self.backing_entries = self.backing_entries.saturating_sub(backing.ranges());
+        self.backing_entries = self.backing_entries.saturating_sub(backing.charge);
         Ok(())
     }
 
     fn release_backing(&mut self, resource: &mut Resource) {
         if let Some(backing) = resource.backing.take() {
-            self.backing_entries = self.backing_entries.saturating_sub(backing.ranges());
+            self.backing_entries = self.backing_entries.saturating_sub(backing.charge);
         }
     }
 
-    /// Drops every backing for which `keep` is false; returns how many.
-    pub fn retain_backing(&mut self, keep: impl Fn(&ScatterList) -> bool) -> usize {
-        let mut dropped = 0_usize;
-        for resource in self.resources.values_mut() {
-            if let Some(gone) = resource.backing.take_if(|backing| !keep(backing)) {
-                self.backing_entries = self.backing_entries.saturating_sub(gone.ranges());
-                dropped = dropped.saturating_add(1);
-            }
-        }
-        dropped
+    /// Looks every backing up in `memory`; returns how many are not there.
+    pub fn remap_backing(&mut self, memory: &GuestMemoryMmap) -> usize {
+        self.resources
+            .values_mut()
+            .filter_map(|resource| resource.backing.as_mut())
+            .map(|backing| backing.list.remap(memory))
+            .filter(|mapped| !mapped)
+            .count()
     }
 
     /// A resource by its id.

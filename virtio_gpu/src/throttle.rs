@@ -1,4 +1,4 @@
-//! Log lines that a guest can cause: one a second of each kind.
+//! Log lines that a guest or a front end can cause: one a second of each kind.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 /// Decides whether a line may be logged. Kinds are names from this program,
 /// so there is a bounded number of them.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     last: HashMap<&'static str, Instant>,
 }
 
 impl Throttle {
     /// Whether a line of this kind may be logged now.
-    pub(crate) fn allows(&mut self, kind: &'static str, now: Instant) -> bool {
+    pub fn allows(&mut self, kind: &'static str, now: Instant) -> bool {
         let due = self
             .last
             .get(kind)

@@ -407,6 +407,58 @@ fn with_event_idx_an_interrupt_comes_only_when_asked_for() {
 }
 
 #[test]
+fn without_event_idx_the_driver_s_flag_suppresses_interrupts() {
+    let mut rig = Rig::new();
+    let flags = rig.driver.ring(CONTROL).setup().avail_ring.0;
+    rig.driver.write(flags, &1_u16.to_le_bytes());
+    rig.driver.send(&create(1, 2, 4, 4), None);
+    assert!(!rig.kick(CONTROL).notify_control);
+
+    rig.driver.write(flags, &0_u16.to_le_bytes());
+    rig.driver.send(&create(2, 2, 4, 4), None);
+    assert!(rig.kick(CONTROL).notify_control);
+}
+
+#[test]
+fn room_for_more_than_the_longest_answer_costs_nothing_to_remember() {
+    // 1056 one-byte pieces hold every answer of a 2D device.
+    const INDIRECT: u16 = 4;
+    let mut rig = Rig::new();
+    rig.start(FEATURES | 1 << 28);
+    let request = Command::GetEdid {
+        scanout: virtio_gpu::protocol::ScanoutId(0),
+    };
+    rig.driver.write(IMAGE, &bytes_of(&request));
+    let table = IMAGE + 0x1000;
+    let entries = 60_000_u64;
+    let mut descriptors = Vec::new();
+    for index in 0..entries {
+        let last = index + 1 == entries;
+        let (address, flags) = match index {
+            0..32 => (IMAGE + index, 1_u16),
+            _ if last => (ANSWER + index, 2),
+            _ => (ANSWER + index, 3),
+        };
+        descriptors.extend_from_slice(&u64::to_le_bytes(address));
+        descriptors.extend_from_slice(&1_u32.to_le_bytes());
+        descriptors.extend_from_slice(&flags.to_le_bytes());
+        descriptors.extend_from_slice(&(index as u16 + 1).to_le_bytes());
+    }
+    rig.driver.write(table, &descriptors);
+
+    let used = chain(
+        &mut rig,
+        &[Piece {
+            address: table,
+            length: 16 * entries as u32,
+            flags: INDIRECT,
+        }],
+    );
+
+    assert_eq!(used.unwrap().length, 1056);
+}
+
+#[test]
 fn a_kick_on_an_empty_ring_does_nothing() {
     let mut rig = Rig::new();
 

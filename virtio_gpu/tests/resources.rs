@@ -5,7 +5,7 @@
 mod support;
 
 use support::{FEATURES, IMAGE, MEMORY, OK, Rig, create, gradient, rect};
-use virtio_gpu::protocol::{ErrorCode, Success};
+use virtio_gpu::protocol::{Command, CursorPosition, ErrorCode, ResourceId, ScanoutId, Success};
 use virtio_gpu::{Limits, QueueIndex};
 
 const BAD_RESOURCE: Result<Success, ErrorCode> = Err(ErrorCode::InvalidResourceId);
@@ -334,17 +334,140 @@ fn a_new_resource_with_an_old_id_is_zero_again() {
 }
 
 #[test]
-fn backing_that_leaves_guest_memory_is_dropped_with_it() {
+fn backing_that_leaves_guest_memory_is_not_read_and_works_again_with_its_memory() {
     let mut rig = Rig::new();
     rig.image(1, 8, 8, gradient);
+    let whole = rig.memory.clone();
 
-    // The same addresses, other memory: what a front end does that removes
-    // a region and adds another.
-    rig.memory = virtio_gpu::testing::guest_memory(MEMORY);
+    // A front end removes memory, then adds it again.
+    rig.memory = virtio_gpu::testing::guest_memory(IMAGE as usize);
     rig.driver = virtio_gpu::testing::Driver::new(rig.memory.clone());
     rig.start(FEATURES);
-
     assert_eq!(rig.transfer(1, rect(0, 0, 8, 8), 0), UNSPEC);
-    assert_eq!(rig.attach(1, &[(IMAGE, 256)]), OK);
+
+    rig.memory = whole;
+    rig.driver = virtio_gpu::testing::Driver::new(rig.memory.clone());
+    rig.start(FEATURES);
     assert_eq!(rig.transfer(1, rect(0, 0, 8, 8), 0), OK);
+}
+
+#[test]
+fn a_backing_has_an_entry() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.create(1, 8, 8), OK);
+
+    assert_eq!(rig.attach(1, &[]), UNSPEC);
+
+    assert_eq!(rig.attach(1, &[(IMAGE, 256)]), OK);
+}
+
+/// Limits under which a transfer takes a turn for every two rows of 16 pixels.
+fn two_rows_a_turn() -> Limits {
+    let mut limits = Limits::default();
+    limits.transfer_step_bytes = 2 * 16 * 4;
+    limits.turn_commands = 1;
+    limits
+}
+
+#[test]
+fn a_long_transfer_takes_several_turns_and_moves_every_pixel() {
+    let mut rig = Rig::with(1, two_rows_a_turn());
+    assert_eq!(rig.create(1, 16, 15), OK);
+    rig.paint(IMAGE, 16, 15, gradient);
+    assert_eq!(rig.attach(1, &[(IMAGE, 16 * 15 * 4)]), OK);
+    let transfer = Command::TransferToHost2d {
+        rect: rect(0, 0, 16, 15),
+        offset: 0,
+        resource: ResourceId(1),
+    };
+    rig.driver.send(&transfer, Some(4));
+    let show = Command::SetScanout {
+        rect: rect(0, 0, 16, 15),
+        scanout: ScanoutId(0),
+        resource: Some(ResourceId(1)),
+    };
+    rig.driver.send(&show, None);
+
+    let mut turns = 0;
+    while rig.kick(QueueIndex::Control).more {
+        turns += 1;
+    }
+
+    // One begins it, eight copy two rows each but the last, one shows it.
+    assert_eq!(turns, 10);
+    let answers = rig.driver.take_answers(QueueIndex::Control);
+    let fences: Vec<_> = answers.iter().map(|a| a.decode().0.fence_id).collect();
+    assert_eq!(fences, [4, 0]);
+    let (_, pixels) = rig.frames().remove(0);
+    for y in 0..15 {
+        for x in 0..16 {
+            assert_eq!(pixels[(y * 16 + x) as usize], gradient(x, y), "at {x},{y}");
+        }
+    }
+}
+
+#[test]
+fn the_cursor_does_not_wait_for_a_long_transfer() {
+    let mut rig = Rig::with(1, two_rows_a_turn());
+    assert_eq!(rig.create(1, 16, 16), OK);
+    assert_eq!(rig.attach(1, &[(IMAGE, 1024)]), OK);
+    let transfer = Command::TransferToHost2d {
+        rect: rect(0, 0, 16, 16),
+        offset: 0,
+        resource: ResourceId(1),
+    };
+    rig.driver.send(&transfer, None);
+    assert!(rig.kick(QueueIndex::Control).more);
+
+    let moved = rig.call(Command::MoveCursor {
+        position: CursorPosition {
+            scanout: ScanoutId(0),
+            x: 1,
+            y: 1,
+        },
+    });
+
+    assert_eq!(moved, OK);
+    assert_eq!(rig.driver.take_answers(QueueIndex::Control), []);
+}
+
+#[test]
+fn a_long_transfer_is_carried_to_its_end_when_its_queue_stops() {
+    let mut rig = Rig::with(1, two_rows_a_turn());
+    assert_eq!(rig.create(1, 16, 16), OK);
+    assert_eq!(rig.attach(1, &[(IMAGE, 1024)]), OK);
+    let transfer = Command::TransferToHost2d {
+        rect: rect(0, 0, 16, 16),
+        offset: 0,
+        resource: ResourceId(1),
+    };
+    rig.driver.send(&transfer, Some(9));
+    assert!(rig.kick(QueueIndex::Control).more);
+
+    let stopped = rig.device.stop_queue(QueueIndex::Control).unwrap();
+
+    assert!(stopped.turn.notify_control);
+    let answers = rig.driver.take_answers(QueueIndex::Control);
+    assert_eq!(answers[0].outcome(), OK);
+}
+
+#[test]
+fn a_long_transfer_whose_memory_goes_ends_with_an_error() {
+    let mut rig = Rig::with_images_apart(two_rows_a_turn());
+    assert_eq!(rig.create(1, 16, 16), OK);
+    assert_eq!(rig.attach(1, &[(IMAGE, 1024)]), OK);
+    let transfer = Command::TransferToHost2d {
+        rect: rect(0, 0, 16, 16),
+        offset: 0,
+        resource: ResourceId(1),
+    };
+    rig.driver.send(&transfer, None);
+    assert!(rig.kick(QueueIndex::Control).more);
+    let less = rig.memory_without_images();
+
+    rig.device.set_memory(less);
+    while rig.kick(QueueIndex::Control).more {}
+
+    let answers = rig.driver.take_answers(QueueIndex::Control);
+    assert_eq!(answers[0].outcome(), UNSPEC);
 }

@@ -345,6 +345,82 @@ fn while_the_display_is_busy_damage_gathers_and_the_newest_frame_is_shown_later(
 }
 
 #[test]
+fn a_scanout_that_was_refused_is_presented_before_the_others() {
+    // One scanout that always has something new must not starve another.
+    let mut rig = Rig::with(2, Limits::default());
+    rig.image(1, 16, 16, |_, _| 1);
+    rig.image_at(support::IMAGE + 4096, 2, 16, 16, |_, _| 2);
+    assert_eq!(rig.set_scanout(0, 1, rect(0, 0, 16, 16)), OK);
+    assert_eq!(rig.set_scanout(1, 2, rect(0, 0, 16, 16)), OK);
+    rig.records();
+
+    // A viewer that takes one frame at a time; scanout 0 always has a new one.
+    let mut shown = Vec::new();
+    for _ in 0..4 {
+        rig.device.display_mut().frames_taken = Some(0);
+        assert_eq!(rig.flush(1, rect(0, 0, 16, 16)), OK);
+        assert_eq!(rig.flush(2, rect(0, 0, 16, 16)), OK);
+        let display = rig.device.display_mut();
+        display.frames_taken = Some(1);
+        let ready = display
+            .surfaces
+            .keys()
+            .map(|surface| Event::Ready { surface: *surface });
+        display.events = ready.collect();
+        let _ = rig.device.dispatch_display(Instant::now());
+        shown.extend(rig.frames().into_iter().map(|(_, pixels)| pixels[0]));
+    }
+
+    assert_eq!(shown, [1, 2, 1, 2]);
+}
+
+#[test]
+fn a_large_scanout_is_presented_in_steps_that_cover_all_of_it() {
+    let mut limits = Limits::default();
+    limits.present_step_bytes = 16 * 6 * 4;
+    let mut rig = Rig::with(1, limits);
+    rig.image(1, 16, 16, gradient);
+    rig.driver.send(
+        &virtio_gpu::protocol::Command::SetScanout {
+            rect: rect(0, 0, 16, 16),
+            scanout: virtio_gpu::protocol::ScanoutId(0),
+            resource: Some(virtio_gpu::protocol::ResourceId(1)),
+        },
+        None,
+    );
+
+    let turns: Vec<bool> = (0..4).map(|_| rig.kick(QueueIndex::Control).more).collect();
+
+    assert_eq!(turns, [true, true, false, false]);
+    let damage: Vec<_> = rig.frames().into_iter().map(|frame| frame.0).collect();
+    assert_eq!(
+        damage,
+        [
+            [rect(0, 0, 16, 6)],
+            [rect(0, 6, 16, 6)],
+            [rect(0, 12, 16, 4)]
+        ]
+    );
+}
+
+#[test]
+fn a_frame_that_failed_is_presented_again_whole() {
+    let mut rig = Rig::new();
+    rig.image(1, 16, 16, gradient);
+    assert_eq!(rig.set_scanout(0, 1, rect(0, 0, 16, 16)), OK);
+    rig.records();
+    rig.device.display_mut().fails_to_present = true;
+    assert_eq!(rig.flush(1, rect(0, 0, 2, 2)), OK);
+    rig.device.display_mut().fails_to_present = false;
+
+    assert_eq!(rig.flush(1, rect(8, 8, 2, 2)), OK);
+
+    let (mut damage, _) = rig.frames().remove(0);
+    damage.sort_by_key(|rect| rect.x);
+    assert_eq!(damage, [rect(0, 0, 2, 2), rect(8, 8, 2, 2)]);
+}
+
+#[test]
 fn a_busy_display_is_not_asked_again_until_it_is_ready() {
     let mut rig = Rig::new();
     rig.image(1, 16, 16, gradient);

@@ -8,6 +8,7 @@ mod cursor;
 mod output;
 mod resource;
 mod scanout;
+mod transfer;
 
 use std::error::Error;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, Scanout
 use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
 use crate::throttle::Throttle;
+use transfer::LongTransfer;
 
 /// What came of a command.
 #[derive(Debug)]
@@ -70,6 +72,10 @@ pub struct Backend<D> {
     queries: Vec<PendingQuery>,
     finished: Vec<Finished>,
     last_ticket: u64,
+    /// A transfer that needs more than one turn.
+    long_transfer: Option<LongTransfer>,
+    /// The scanout that is presented first: one that was refused last time.
+    first_presented: usize,
     throttle: Throttle,
 }
 
@@ -86,6 +92,8 @@ impl<D: Display> Backend<D> {
             queries: Vec::new(),
             finished: Vec::new(),
             last_ticket: 0,
+            long_transfer: None,
+            first_presented: 0,
             throttle: Throttle::default(),
         }
     }
@@ -159,7 +167,7 @@ impl<D: Display> Backend<D> {
                 rect,
                 offset,
                 resource,
-            } => self.transfer_to_host_2d(*resource, *rect, *offset),
+            } => return self.transfer_to_host_2d(*resource, *rect, *offset),
             Command::SetScanout {
                 rect,
                 scanout,
@@ -204,13 +212,25 @@ impl<D: Display> Backend<D> {
         news
     }
 
-    /// Presents everything that changed since it was last presented, where
-    /// the display can take it.
-    pub fn present(&mut self) {
-        for index in 0..self.scanouts.len() {
-            self.present_scanout(index);
+    /// Presents what changed since it was last presented, where the display
+    /// can take it: at most [`Limits::present_step_bytes`] of each scanout.
+    /// The scanout that the display refused goes first next time, so that a
+    /// busy one does not starve the others.
+    pub fn present(&mut self) -> Left {
+        let count = self.scanouts.len();
+        let first = self.first_presented;
+        let mut left = Left::Nothing;
+        let mut refused = None;
+        for index in (first..count).chain(0..first.min(count)) {
+            match self.present_scanout(index) {
+                Step::Done => {}
+                Step::More => left = Left::More,
+                Step::Refused => refused = refused.or(Some(index)),
+            }
             self.present_cursor(index);
         }
+        self.first_presented = refused.unwrap_or(0);
+        left
     }
 
     /// Commands that ended since the last call.
@@ -218,21 +238,21 @@ impl<D: Display> Backend<D> {
         std::mem::take(&mut self.finished)
     }
 
-    /// Gives up the pending command of a ticket: its end is not reported.
-    pub fn forget(&mut self, ticket: Ticket) {
-        self.queries.retain(|pending| pending.ticket != ticket);
-        self.finished.retain(|(finished, _)| *finished != ticket);
+    /// Ends the pending command of a ticket now, with what is known: nobody
+    /// waits for the display any more. `None` if there is no such command.
+    pub fn conclude(&mut self, ticket: Ticket) -> Option<Success> {
+        let place = self.queries.iter().position(|p| p.ticket == ticket)?;
+        let pending = self.queries.remove(place);
+        Some(self.answer(pending.query))
     }
 
-    /// Checks every backing against the guest's memory as it is now; what
-    /// refers to memory that has gone is detached, so that no byte of it is
-    /// ever read again.
+    /// Looks every backing up in the guest's memory as it is now. What was
+    /// mapped before and is elsewhere now is never read again; a backing that
+    /// is not in memory works again when its memory comes back.
     pub fn memory_changed(&mut self, memory: &GuestMemoryMmap) {
-        let dropped = self
-            .resources
-            .retain_backing(|backing| backing.still_mapped(memory));
-        if dropped > 0 {
-            log::warn!("{dropped} resources lost their backing to a change of guest memory");
+        let lost = self.resources.remap_backing(memory);
+        if lost > 0 {
+            log::info!("the backing of {lost} resources is not guest memory now");
         }
     }
 
@@ -248,6 +268,8 @@ impl<D: Display> Backend<D> {
         self.resources = ResourceTable::default();
         self.queries.clear();
         self.finished.clear();
+        self.long_transfer = None;
+        self.first_presented = 0;
     }
 
     /// The place of a scanout in the table.
@@ -281,6 +303,26 @@ impl<D: Display> Backend<D> {
             }
         }
     }
+}
+
+/// Whether there is more to present at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// No: all is shown, or the display will say when it is ready.
+    Nothing,
+    /// Yes, in the next turn.
+    More,
+}
+
+/// How far presenting a scanout came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Nothing is left to present, or not now.
+    Done,
+    /// More is left.
+    More,
+    /// The display is busy.
+    Refused,
 }
 
 /// Logs a refusal of the display, once a second of each kind.

@@ -49,7 +49,7 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    fn answer(&self, query: Query) -> Success {
+    pub(super) fn answer(&self, query: Query) -> Success {
         match query {
             Query::Outputs => self.display_info(),
             Query::Edid { output } => Success::Edid(self.edid(output)),

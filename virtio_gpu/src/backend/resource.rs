@@ -1,7 +1,6 @@
-//! RESOURCE_CREATE_2D, UNREF, ATTACH_BACKING, DETACH_BACKING and
-//! TRANSFER_TO_HOST_2D.
+//! RESOURCE_CREATE_2D, UNREF, ATTACH_BACKING and DETACH_BACKING.
 
-use gpu_buffer::{Layout, Rect, ScatterList};
+use gpu_buffer::{Layout, ScatterList};
 use gpu_display::Display;
 use vm_memory::GuestMemoryMmap;
 
@@ -9,7 +8,6 @@ use super::Backend;
 use crate::error::CommandError;
 use crate::protocol::wire::MemEntry;
 use crate::protocol::{ResourceCreate2d, ResourceId, Success, format};
-use crate::resource::TransferError;
 
 impl<D: Display> Backend<D> {
     pub(super) fn create_2d(&mut self, create: &ResourceCreate2d) -> Result<Success, CommandError> {
@@ -59,8 +57,11 @@ impl<D: Display> Backend<D> {
         memory: &GuestMemoryMmap,
     ) -> Result<Success, CommandError> {
         let resource = self.resources.get(id)?;
-        if resource.backing.is_some() {
+        if resource.backing().is_some() {
             return Err(CommandError::BackingAttached(id));
+        }
+        if entries.is_empty() {
+            return Err(CommandError::NoEntries(id));
         }
         if entries.len() > self.limits.backing_entries {
             return Err(CommandError::TooManyEntries(entries.len()));
@@ -76,37 +77,6 @@ impl<D: Display> Backend<D> {
 
     pub(super) fn detach_backing(&mut self, id: ResourceId) -> Result<Success, CommandError> {
         self.resources.detach(id)?;
-        Ok(Success::NoData)
-    }
-
-    pub(super) fn transfer_to_host_2d(
-        &mut self,
-        id: ResourceId,
-        rect: Rect,
-        offset: u64,
-    ) -> Result<Success, CommandError> {
-        let resource = self.resources.get(id)?;
-        if resource.backing.is_none() {
-            return Err(CommandError::NoBacking(id));
-        }
-        let layout = *resource.layout();
-        if !layout.bounds().contains(&rect) {
-            return Err(CommandError::RectangleOutside {
-                rect,
-                width: layout.width(),
-                height: layout.height(),
-            });
-        }
-        if rect.is_empty() {
-            return Ok(Success::NoData);
-        }
-        resource
-            .transfer(&mut *self.allocator, offset, rect)
-            .map_err(|source| match source {
-                TransferError::Storage(source) => CommandError::Buffer(id, source),
-                TransferError::Copy(source) => CommandError::Transfer(id, source),
-                TransferError::NoBacking => CommandError::NoBacking(id),
-            })?;
         Ok(Success::NoData)
     }
 }

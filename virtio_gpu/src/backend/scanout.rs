@@ -5,7 +5,7 @@ use gpu_display::{
     Damage, Display, Frame, PixelSource, Presented, Role, SurfaceId, SurfaceRequest,
 };
 
-use super::{Backend, Use, refused};
+use super::{Backend, Step, Use, refused};
 use crate::error::CommandError;
 use crate::protocol::{ResourceId, ScanoutId, Success};
 use crate::scanout::{ImageState, Pace, Shown};
@@ -35,6 +35,11 @@ impl<D: Display> Backend<D> {
             return Ok(Success::NoData);
         }
         self.check_shown_bytes(index, rect)?;
+        // Now, while the guest can still be told that there is no memory.
+        self.resources
+            .get(id)?
+            .pixels(&mut *self.allocator)
+            .map_err(|source| CommandError::Buffer(id, source))?;
         let request = SurfaceRequest {
             role: Role::Scanout {
                 output: scanout_id.0,
@@ -156,46 +161,59 @@ impl<D: Display> Backend<D> {
         Ok(Success::NoData)
     }
 
-    /// Hands the damaged part of a scanout to the display. If the display is
-    /// busy the damage stays, and grows, until it is ready: then the newest
-    /// picture is shown.
-    pub(super) fn present_scanout(&mut self, index: usize) {
+    /// Hands the damaged part of a scanout to the display, a large one in
+    /// steps. If the display is busy or fails the damage stays, and grows,
+    /// until it can be presented: then the newest picture is shown.
+    pub(super) fn present_scanout(&mut self, index: usize) -> Step {
         let Some(scanout) = self.scanouts.get_mut(index) else {
-            return;
+            return Step::Done;
         };
         let (Some(shown), Some(surface)) = (scanout.shown, scanout.surface) else {
-            return;
+            return Step::Done;
         };
-        if scanout.damage.is_empty() || scanout.pace == Pace::Busy {
-            return;
+        if scanout.damage.is_empty() {
+            return Step::Done;
+        }
+        if scanout.pace == Pace::Busy {
+            return Step::Refused;
         }
         let Ok(resource) = self.resources.get(shown.resource) else {
-            return;
+            return Step::Done;
         };
         let layout = *resource.layout();
         let pixels = match resource.pixels(&mut *self.allocator) {
             Ok(pixels) => pixels,
             Err(error) => {
                 refused(&mut self.throttle, "no picture", index, &error);
-                scanout.damage = Damage::default();
-                return;
+                return Step::Done;
             }
         };
+        let (now, later) = split(&scanout.damage, self.limits.present_step_bytes / 4);
         let presented = self.display.present(
             surface,
             &Frame {
                 pixels: PixelSource::Memory(pixels.memory()),
                 layout,
                 crop: shown.rect,
-                damage: scanout.damage.rects(),
+                damage: &now,
             },
         );
         match presented {
-            Ok(Presented::Taken) => scanout.damage = Damage::default(),
-            Ok(Presented::Busy) => scanout.pace = Pace::Busy,
+            Ok(Presented::Taken) if later.is_empty() => {
+                scanout.damage = Damage::default();
+                Step::Done
+            }
+            Ok(Presented::Taken) => {
+                scanout.damage = later;
+                Step::More
+            }
+            Ok(Presented::Busy) => {
+                scanout.pace = Pace::Busy;
+                Step::Refused
+            }
             Err(error) => {
                 refused(&mut self.throttle, "no picture", index, &error);
-                scanout.damage = Damage::default();
+                Step::Done
             }
         }
     }
@@ -213,4 +231,33 @@ impl<D: Display> Backend<D> {
             }
         }
     }
+}
+
+/// The damage of at most about `pixels` pixels, but one row at least, and the
+/// rest.
+fn split(damage: &Damage, pixels: u64) -> (Vec<Rect>, Damage) {
+    let mut now = Vec::new();
+    let mut later = Damage::default();
+    let mut room = pixels.max(1);
+    for rect in damage.rects() {
+        let rows = room.div_ceil(u64::from(rect.width.max(1)));
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(rect.height);
+        let first = Rect {
+            height: rows,
+            ..*rect
+        };
+        let rest = Rect {
+            y: rect.y.saturating_add(rows),
+            height: rect.height.saturating_sub(rows),
+            ..*rect
+        };
+        room = room.saturating_sub(first.area());
+        if !first.is_empty() {
+            now.push(first);
+        }
+        if !rest.is_empty() {
+            later.add(rest);
+        }
+    }
+    (now, later)
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use virtio_gpu::protocol::{Command, ErrorCode, ResourceCreate2d, ResourceId, ScanoutId, Success};
 use virtio_gpu::testing::{Answer, Driver, entry, guest_memory};
 use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex, Turn};
-use vm_memory::GuestMemoryMmap;
+use vm_memory::{GuestAddress, GuestMemoryMmap};
 
 pub use gpu_buffer::Rect;
 pub use recorder::{Record, Recorder};
@@ -43,8 +43,29 @@ impl Rig {
         Self::with(1, Limits::default())
     }
 
+    /// A guest whose images are in a region of their own.
+    pub fn with_images_apart(limits: Limits) -> Self {
+        let driver = (GuestAddress(0), IMAGE as usize);
+        let images = (GuestAddress(IMAGE), MEMORY - IMAGE as usize);
+        let memory = GuestMemoryMmap::from_ranges(&[driver, images]).unwrap();
+        Self::over(Arc::new(memory), 1, limits)
+    }
+
+    /// The memory without the region of [`Rig::with_images_apart`].
+    pub fn memory_without_images(&self) -> Arc<GuestMemoryMmap> {
+        let size = (MEMORY - IMAGE as usize) as u64;
+        let (less, _) = self
+            .memory
+            .remove_region(GuestAddress(IMAGE), size)
+            .unwrap();
+        Arc::new(less)
+    }
+
     pub fn with(scanouts: u32, limits: Limits) -> Self {
-        let memory = guest_memory(MEMORY);
+        Self::over(guest_memory(MEMORY), scanouts, limits)
+    }
+
+    fn over(memory: Arc<GuestMemoryMmap>, scanouts: u32, limits: Limits) -> Self {
         let config = DeviceConfig {
             scanouts,
             limits,

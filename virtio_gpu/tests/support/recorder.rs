@@ -32,6 +32,9 @@ pub struct Recorder {
     pub answer: Presented,
     /// What `refresh` says.
     pub freshness: Freshness,
+    /// How many frames are taken before the display is busy.
+    pub frames_taken: Option<usize>,
+    pub fails_to_present: bool,
     /// Whether a surface can be made.
     pub refuses_surfaces: bool,
     pub edid: Option<Vec<u8>>,
@@ -59,6 +62,8 @@ impl Recorder {
             surfaces: HashMap::new(),
             answer: Presented::Taken,
             freshness: Freshness::Current,
+            frames_taken: None,
+            fails_to_present: false,
             refuses_surfaces: false,
             edid: None,
             events: VecDeque::new(),
@@ -125,9 +130,13 @@ impl Display for Recorder {
             .get(&surface)
             .ok_or(DisplayError::UnknownSurface { surface })?;
         frame.check(request)?;
-        if self.answer == Presented::Busy {
+        if self.fails_to_present {
+            return Err(DisplayError::OutOfMemory { bytes: 1 });
+        }
+        if self.answer == Presented::Busy || self.frames_taken == Some(0) {
             return Ok(Presented::Busy);
         }
+        self.frames_taken = self.frames_taken.map(|frames| frames - 1);
         let PixelSource::Memory(memory) = frame.pixels else {
             panic!("only memory is shown here");
         };

@@ -1,0 +1,145 @@
+//! TRANSFER_TO_HOST_2D. A long one is copied in steps, one a turn or more, so
+//! that the cursor and the front end never wait for it; commands behind it on
+//! the control queue do.
+
+use gpu_buffer::Rect;
+use gpu_display::Display;
+
+use super::{Backend, Outcome};
+use crate::error::CommandError;
+use crate::fence::Ticket;
+use crate::protocol::{ResourceId, Success};
+use crate::resource::TransferError;
+
+/// What is left of a transfer.
+#[derive(Debug)]
+pub(super) struct LongTransfer {
+    ticket: Ticket,
+    resource: ResourceId,
+    /// Rows not copied yet.
+    rest: Rect,
+    /// Where the first of them is in the backing.
+    offset: u64,
+}
+
+impl<D: Display> Backend<D> {
+    pub(super) fn transfer_to_host_2d(
+        &mut self,
+        id: ResourceId,
+        rect: Rect,
+        offset: u64,
+    ) -> Outcome {
+        match self.check_transfer(id, rect, offset) {
+            Ok(Some(bytes)) if bytes > self.limits.transfer_step_bytes => {
+                let ticket = self.next_ticket();
+                self.long_transfer = Some(LongTransfer {
+                    ticket,
+                    resource: id,
+                    rest: rect,
+                    offset,
+                });
+                Outcome::Pending(ticket)
+            }
+            Ok(Some(_)) => Outcome::Done(self.transfer(id, rect, offset)),
+            Ok(None) => Outcome::Done(Ok(Success::NoData)),
+            Err(error) => Outcome::Done(Err(error)),
+        }
+    }
+
+    /// Whether a transfer has to be carried on before the next command of the
+    /// control queue.
+    pub fn is_transferring(&self) -> bool {
+        self.long_transfer.is_some()
+    }
+
+    /// Copies the next rows of the long transfer; its end is handed over by
+    /// [`Backend::take_finished`].
+    pub fn carry_transfer_on(&mut self) {
+        let Some(LongTransfer {
+            ticket,
+            resource,
+            rest,
+            offset,
+        }) = self.long_transfer.take()
+        else {
+            return;
+        };
+        let stride = self
+            .resources
+            .get(resource)
+            .map_or(0, |resource| u64::from(resource.layout().stride()));
+        let row_bytes = u64::from(rest.width).saturating_mul(4);
+        let rows = self.limits.transfer_step_bytes.checked_div(row_bytes);
+        let rows = u32::try_from(rows.unwrap_or(0)).unwrap_or(u32::MAX);
+        let rows = rows.clamp(1, rest.height.max(1));
+        let band = Rect {
+            height: rows,
+            ..rest
+        };
+        let left = rest.height.saturating_sub(rows);
+        match self.transfer(resource, band, offset) {
+            Ok(_) if left > 0 => {
+                self.long_transfer = Some(LongTransfer {
+                    ticket,
+                    resource,
+                    rest: Rect {
+                        y: rest.y.saturating_add(rows),
+                        height: left,
+                        ..rest
+                    },
+                    offset: offset.saturating_add(stride.saturating_mul(u64::from(rows))),
+                });
+            }
+            ended => self.finished.push((ticket, ended)),
+        }
+    }
+
+    /// Checks a transfer as a whole; the number of bytes to copy, `None` if
+    /// there is nothing to do.
+    fn check_transfer(
+        &mut self,
+        id: ResourceId,
+        rect: Rect,
+        offset: u64,
+    ) -> Result<Option<u64>, CommandError> {
+        let resource = self.resources.get(id)?;
+        let layout = *resource.layout();
+        let backing = resource.backing().ok_or(CommandError::NoBacking(id))?;
+        if !layout.bounds().contains(&rect) {
+            return Err(CommandError::RectangleOutside {
+                rect,
+                width: layout.width(),
+                height: layout.height(),
+            });
+        }
+        let Some(span) = layout.span(&rect) else {
+            return Ok(None);
+        };
+        let needed = span
+            .end_at(offset, u64::from(layout.stride()))
+            .unwrap_or(u64::MAX);
+        let available = backing.total();
+        if needed > available {
+            let source = gpu_buffer::Error::SourceTooShort { needed, available };
+            return Err(CommandError::Transfer(id, source));
+        }
+        Ok(Some(span.row_bytes.saturating_mul(u64::from(span.rows))))
+    }
+
+    fn transfer(
+        &mut self,
+        id: ResourceId,
+        rect: Rect,
+        offset: u64,
+    ) -> Result<Success, CommandError> {
+        self.resources
+            .get(id)?
+            .transfer(&mut *self.allocator, offset, rect)
+            .map_err(|source| match source {
+                TransferError::Storage(source) => CommandError::Buffer(id, source),
+                TransferError::Copy(source) => CommandError::Transfer(id, source),
+                TransferError::NoBacking => CommandError::NoBacking(id),
+            })?;
+        Ok(Success::NoData)
+    }
+}
