@@ -29,6 +29,12 @@ use crate::poller::Poller;
 use crate::remote_display::FrontEndSocket;
 use crate::vring::Vring;
 
+/// Index of the control queue's ring.
+const CONTROL: u16 = 0;
+
+/// Index of the cursor queue's ring.
+const CURSOR: u16 = 1;
+
 /// One front end's use of the device.
 #[derive(Debug)]
 pub(crate) struct Session<D> {
@@ -66,8 +72,8 @@ impl<D: Display + FrontEndSocket> Session<D> {
             device,
             poller,
             memory: MemoryTable::default(),
-            control: Vring::new(0, QueueIndex::Control),
-            cursor: Vring::new(1, QueueIndex::Cursor),
+            control: Vring::new(CONTROL, QueueIndex::Control),
+            cursor: Vring::new(CURSOR, QueueIndex::Cursor),
             features: 0,
             features_refused: false,
             protocol_features: 0,
@@ -210,27 +216,34 @@ impl<D: Display + FrontEndSocket> Session<D> {
         self.device.deadline()
     }
 
-    /// Gives both rings and the display one bounded turn, and the guest at most one interrupt for each ring.
+    /// Gives both rings and the display one bounded turn. The cursor's ring comes first and is answered at once, so
+    /// that its commands wait for no more than what is being done when they come.
     pub(crate) fn run_turn(&mut self) {
-        let mut turn = Turn::default();
-        for ring in [&mut self.control, &mut self.cursor] {
-            if ring.has_work() {
-                let done = self.device.process_queue(ring.queue, Instant::now());
-                ring.set_pending(done.more);
-                turn = turn.merge(done);
-            }
+        for index in [CURSOR, CONTROL] {
+            self.serve_ring(index);
         }
         if self.display_pending {
             let done = self.device.dispatch_display(Instant::now());
             self.display_pending = done.more;
-            turn = turn.merge(done);
+            self.notify(done);
         }
-        self.notify(turn);
         for ring in [&mut self.control, &mut self.cursor] {
             if self.device.queue_failed(ring.queue) {
                 ring.tell_failure();
             }
         }
+    }
+
+    fn serve_ring(&mut self, index: u16) {
+        let Some(ring) = self.ring_mut(index).filter(|ring| ring.has_work()) else {
+            return;
+        };
+        let queue = ring.queue;
+        let done = self.device.process_queue(queue, Instant::now());
+        if let Some(ring) = self.ring_mut(index) {
+            ring.set_pending(done.more);
+        }
+        self.notify(done);
     }
 
     /// Raises the interrupts that `turn` asks for. There is none for the configuration: QEMU refuses it from this
@@ -245,8 +258,8 @@ impl<D: Display + FrontEndSocket> Session<D> {
 
     fn ring_mut(&mut self, index: u16) -> Option<&mut Vring> {
         match index {
-            0 => Some(&mut self.control),
-            1 => Some(&mut self.cursor),
+            CONTROL => Some(&mut self.control),
+            CURSOR => Some(&mut self.cursor),
             _ => None,
         }
     }
