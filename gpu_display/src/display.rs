@@ -73,7 +73,9 @@ pub trait Display {
     fn create_surface(&mut self, request: &SurfaceRequest) -> Result<SurfaceId, DisplayError>;
 
     /// Changes the size of a surface, or a cursor's parent, hotspot and position. After a change of
-    /// size it is shown again from its next frame on, which must be damaged as a whole.
+    /// size it is shown again from its next frame on, which must be damaged as a whole. A cursor
+    /// needs a next frame whenever more than its position changed: a display may show it unchanged
+    /// until then, so that a new hotspot is never seen with an old image.
     ///
     /// # Errors
     /// [`DisplayError`]; the surface is as it was.

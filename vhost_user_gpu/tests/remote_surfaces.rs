@@ -12,7 +12,7 @@ use std::time::Instant;
 use gpu_buffer::{DrmFourcc, Layout, Rect};
 use gpu_display::{
     Display, DisplayError, Event, Frame, Hotspot, PixelSource, Position, Presented, Role,
-    SurfaceRequest,
+    SurfaceId, SurfaceRequest,
 };
 use vhost_user_gpu::remote_display::RemoteDisplay;
 use vm_memory::VolatileSlice;
@@ -172,9 +172,121 @@ fn a_cursor_over_a_scanout_that_went_away_is_hidden_and_can_get_a_new_parent() {
     display.destroy_surface(first);
     assert_eq!(gpu.read().request, CURSOR_POS_HIDE);
     display.configure_surface(cursor, &request(second)).unwrap();
+    present(&mut display, cursor, 64, 64, 1);
     let shown = gpu.read();
 
     assert_eq!((shown.request, shown.words(1)), (CURSOR_UPDATE, vec![1]));
+}
+
+/// A cursor over a scanout of output 0.
+fn cursor_at(parent: SurfaceId, hotspot: (u32, u32), position: (i32, i32)) -> SurfaceRequest {
+    SurfaceRequest {
+        role: Role::Cursor {
+            parent,
+            hotspot: Hotspot {
+                x: hotspot.0,
+                y: hotspot.1,
+            },
+            position: Position {
+                x: position.0,
+                y: position.1,
+            },
+        },
+        width: 64,
+        height: 64,
+    }
+}
+
+/// A display that shows a cursor with hotspot (1, 1) at (5, 6), and its scanout and cursor.
+fn with_cursor() -> (RemoteDisplay, GpuSocket, SurfaceId, SurfaceId) {
+    let (mut display, mut gpu) = greeted();
+    let parent = display.create_surface(&scanout(0, 100, 100)).unwrap();
+    let cursor = display
+        .create_surface(&cursor_at(parent, (1, 1), (5, 6)))
+        .unwrap();
+    present(&mut display, cursor, 64, 64, 1);
+    assert_eq!(gpu.read().request, CURSOR_UPDATE);
+    (display, gpu, parent, cursor)
+}
+
+#[test]
+fn a_hotspot_outside_of_the_image_is_told_as_the_nearest_pixel_and_the_position_as_it_is() {
+    for (hotspot, told) in [
+        ((63, 64), [63, 63]),
+        ((u32::MAX, 0), [63, 0]),
+        ((u32::MAX, u32::MAX), [63, 63]),
+    ] {
+        let (mut display, mut gpu) = greeted();
+        let parent = display.create_surface(&scanout(0, 100, 100)).unwrap();
+        let cursor = display
+            .create_surface(&cursor_at(parent, hotspot, (i32::MIN, i32::MAX)))
+            .unwrap();
+
+        present(&mut display, cursor, 64, 64, 1);
+
+        let update = gpu.read();
+        assert_eq!(
+            update.words(5),
+            [0, 0x8000_0000, 0x7fff_ffff, told[0], told[1]]
+        );
+    }
+}
+
+#[test]
+fn a_new_hotspot_is_told_once_together_with_the_new_image() {
+    let (mut display, mut gpu, parent, cursor) = with_cursor();
+
+    display
+        .configure_surface(cursor, &cursor_at(parent, (2, 3), (7, 8)))
+        .unwrap();
+    assert!(gpu.is_quiet(), "the old image has another hotspot");
+    present(&mut display, cursor, 64, 64, 0x77);
+
+    let update = gpu.read();
+    assert_eq!(update.request, CURSOR_UPDATE);
+    assert_eq!(update.words(5), [0, 7, 8, 2, 3]);
+    assert!(update.payload[20..].iter().all(|byte| *byte == 0x77));
+    assert!(gpu.is_quiet());
+}
+
+#[test]
+fn a_cursor_of_a_new_size_stays_as_it_was_until_its_next_image() {
+    let (mut display, mut gpu, parent, cursor) = with_cursor();
+    let mut smaller = cursor_at(parent, (1, 1), (5, 6));
+    (smaller.width, smaller.height) = (32, 32);
+
+    display.configure_surface(cursor, &smaller).unwrap();
+    assert!(gpu.is_quiet());
+    present(&mut display, cursor, 32, 32, 0x77);
+
+    assert_eq!(gpu.read().request, CURSOR_UPDATE);
+    assert!(gpu.is_quiet());
+}
+
+#[test]
+fn a_move_is_told_at_once_even_while_a_new_image_is_on_its_way() {
+    let (mut display, mut gpu, parent, cursor) = with_cursor();
+    let to = |x, y| Position { x, y };
+
+    display
+        .configure_surface(cursor, &cursor_at(parent, (1, 1), (10, 10)))
+        .unwrap();
+    let by_configuring = gpu.read();
+    display
+        .configure_surface(cursor, &cursor_at(parent, (2, 2), (11, 11)))
+        .unwrap();
+    display.set_position(cursor, to(12, 12)).unwrap();
+    let by_moving = gpu.read();
+
+    assert_eq!(
+        (by_configuring.request, by_configuring.words(3)),
+        (CURSOR_POS, vec![0, 10, 10])
+    );
+    assert_eq!(
+        (by_moving.request, by_moving.words(3)),
+        (CURSOR_POS, vec![0, 12, 12])
+    );
+    assert!(gpu.is_quiet());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    DisplayError, Frame, PixelSource, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+    DisplayError, Frame, Hotspot, PixelSource, Position, Role, SurfaceId, SurfaceIds,
+    SurfaceRequest,
 };
 
 use super::client::Client;
@@ -22,16 +23,22 @@ pub(super) struct Surface {
     pub(super) request: SurfaceRequest,
     /// Whether a frame was presented since the surface was made.
     pub(super) has_picture: bool,
-    /// The last image of a cursor.
+    /// A cursor as it was presented last.
     image: Option<CursorImage>,
 }
 
-/// A cursor's image, 64 by 64 pixels of blue, green, red, alpha.
+/// A cursor to be seen. What is asked for with its next image is not mixed with this one.
 #[derive(Debug)]
 struct CursorImage {
+    /// 64 by 64 pixels of blue, green, red, alpha.
     pixels: Vec<u8>,
     /// Different for each image.
     serial: u64,
+    /// The scanout below.
+    parent: SurfaceId,
+    hotspot: Hotspot,
+    /// The newest position: a move does not wait for an image.
+    position: Position,
 }
 
 /// What the front end shows on an output.
@@ -47,7 +54,6 @@ struct ToldScanout {
 struct ToldCursor {
     serial: u64,
     position: Position,
-    hotspot: gpu_display::Hotspot,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,11 +108,13 @@ impl Surfaces {
             }
         }
         self.check(request, Some(id))?;
-        let resized = (old.width, old.height) != (request.width, request.height);
         if let Some(surface) = self.surfaces.get_mut(&id) {
             surface.request = *request;
-            if resized {
-                surface.image = None;
+            if let Role::Cursor { position, .. } = request.role
+                && is_move(&old, request)
+                && let Some(image) = &mut surface.image
+            {
+                image.position = position;
             }
         }
         Ok(())
@@ -144,6 +152,9 @@ impl Surfaces {
         match &mut surface.request.role {
             Role::Cursor { position, .. } => {
                 *position = to;
+                if let Some(image) = &mut surface.image {
+                    image.position = to;
+                }
                 Ok(())
             }
             Role::Scanout { .. } => Err(DisplayError::NotACursor { surface: id }),
@@ -181,9 +192,20 @@ impl Surfaces {
             }
         }
         self.images = self.images.saturating_add(1);
-        let serial = self.images;
-        if let Some(surface) = self.surfaces.get_mut(&id) {
-            surface.image = Some(CursorImage { pixels, serial });
+        if let Some(surface) = self.surfaces.get_mut(&id)
+            && let Role::Cursor {
+                parent,
+                hotspot,
+                position,
+            } = surface.request.role
+        {
+            surface.image = Some(CursorImage {
+                pixels,
+                serial: self.images,
+                parent,
+                hotspot: inside(hotspot),
+                position,
+            });
             surface.has_picture = true;
         }
         Ok(())
@@ -249,13 +271,11 @@ impl Surfaces {
                 }
                 (old, Some((new, image))) => {
                     let position = CursorPosition::new(output, new.position);
-                    let same_image = old
-                        .is_some_and(|old| (old.serial, old.hotspot) == (new.serial, new.hotspot));
-                    if !same_image {
+                    if old.is_none_or(|old| old.serial != new.serial) {
                         let update = CursorUpdate {
                             position,
-                            hotspot_x: new.hotspot.x,
-                            hotspot_y: new.hotspot.y,
+                            hotspot_x: image.hotspot.x,
+                            hotspot_y: image.hotspot.y,
                         };
                         client.message(Request::CursorUpdate, &update, CURSOR_BYTES);
                         client.bytes().extend_from_slice(&image.pixels);
@@ -295,27 +315,46 @@ impl Surfaces {
     }
 }
 
+/// Whether a cursor only goes elsewhere. With anything else a new image comes, and both are told together.
+fn is_move(old: &SurfaceRequest, new: &SurfaceRequest) -> bool {
+    let size = |request: &SurfaceRequest| (request.width, request.height);
+    let (
+        Role::Cursor {
+            parent: old_parent,
+            hotspot: old_hotspot,
+            ..
+        },
+        Role::Cursor {
+            parent, hotspot, ..
+        },
+    ) = (old.role, new.role)
+    else {
+        return false;
+    };
+    size(old) == size(new) && (old_parent, old_hotspot) == (parent, hotspot)
+}
+
+/// The pixel of the image that points; for one outside, the nearest inside.
+fn inside(hotspot: Hotspot) -> Hotspot {
+    let last = CURSOR_SIDE.saturating_sub(1);
+    Hotspot {
+        x: hotspot.x.min(last),
+        y: hotspot.y.min(last),
+    }
+}
+
 /// The surface as the cursor of `output`, if it is one and has an image.
 fn visible_cursor<'a>(
     surface: &'a Surface,
     surfaces: &BTreeMap<SurfaceId, Surface>,
     output: u32,
 ) -> Option<(ToldCursor, &'a CursorImage)> {
-    let Role::Cursor {
-        parent,
-        hotspot,
-        position,
-    } = surface.request.role
-    else {
-        return None;
-    };
     let image = surface.image.as_ref()?;
-    let below = surfaces.get(&parent)?.request.role;
+    let below = surfaces.get(&image.parent)?.request.role;
     (below == Role::Scanout { output }).then_some((
         ToldCursor {
             serial: image.serial,
-            position,
-            hotspot,
+            position: image.position,
         },
         image,
     ))
