@@ -30,6 +30,7 @@ pub mod picture;
 pub mod rows;
 pub mod runner;
 pub mod screen;
+pub mod soak;
 pub mod tables;
 pub mod violation;
 pub mod wait;
