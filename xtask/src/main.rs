@@ -10,6 +10,7 @@ mod process;
 mod progress;
 mod rig;
 mod setup;
+mod soak;
 mod test;
 mod workspace;
 
@@ -37,6 +38,8 @@ enum Action {
     Guest(guest::GuestArgs),
     /// Show a moving picture that a Linux guest draws through our device
     Demo(demo::DemoArgs),
+    /// Repeat everything that comes and goes until a leak would show
+    Soak(soak::SoakArgs),
     /// Run every check and test; the last line is the summary
     Test(test::TestArgs),
 }
@@ -75,6 +78,11 @@ fn run(action: Action) -> Result<ExitCode> {
             demo::run(&workspace, &arguments)?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Soak(arguments) => Ok(if soak::run(&workspace, &arguments)? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }),
         Action::Test(arguments) => Ok(if test::run(&workspace, &arguments)? {
             ExitCode::SUCCESS
         } else {

@@ -8,12 +8,15 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::progress::Stage;
+use crate::soak::{self, SoakArgs};
 use crate::test::report::{Outcome, Report};
 use crate::workspace::{self, Workspace};
 
 /// Longer files hide more than one job.
 const LONGEST_FILE: usize = 800;
 const LIMIT: Duration = Duration::from_secs(1800);
+/// One in how many iterations of the leak gates is done.
+const SOAK_FRACTION: u64 = 100;
 
 /// The code is formatted.
 pub(crate) fn format(workspace: &Workspace, report: &mut Report) -> Result<()> {
@@ -144,6 +147,33 @@ pub(crate) fn unit(workspace: &Workspace, report: &mut Report) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// A small part of the leak gates; each is a check.
+pub(crate) fn soak(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    let arguments = SoakArgs {
+        fraction: SOAK_FRACTION,
+        gates: Vec::new(),
+    };
+    let mut failed = 0_u64;
+    let status = soak::run_gates(workspace, &arguments, |line| {
+        let (verdict, gate) = line.split_once(' ').unwrap_or((line, ""));
+        if verdict == "PASS" {
+            report.count(1, 0, 0);
+        } else {
+            failed = failed.saturating_add(1);
+            report.count(0, 1, 0);
+        }
+        println!("{verdict} soak, {gate}");
+    });
+    let how = match status {
+        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        Ok(status) if status.success() || failed > 0 => return Ok(()),
+        Ok(status) => format!("{status}\n{}", process::tail(&soak::log(workspace), 40)),
+        Err(error) => error.to_string(),
+    };
+    report.check("soak", || Ok(Outcome::Failed(how)))?;
+    Ok(())
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -39,16 +39,19 @@ enum Group {
     Length,
     /// Unit and integration tests
     Unit,
+    /// What is done again and again leaves nothing behind
+    Soak,
     /// A real Linux guest
     Guest,
 }
 
-const ALL: [Group; 6] = [
+const ALL: [Group; 7] = [
     Group::Fmt,
     Group::Clippy,
     Group::Doc,
     Group::Length,
     Group::Unit,
+    Group::Soak,
     Group::Guest,
 ];
 
@@ -67,6 +70,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
             Group::Doc => checks::documentation(workspace, &mut report)?,
             Group::Length => checks::length(workspace, &mut report),
             Group::Unit => checks::unit(workspace, &mut report)?,
+            Group::Soak => checks::soak(workspace, &mut report)?,
             Group::Guest => {
                 guest::run(workspace, arguments.device, &arguments.only, &mut report)?;
             }
