@@ -213,7 +213,7 @@ fn answers_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_front_end_that_breaks_the_rules_loses_its_socket_and_nothing_else() {
+fn a_front_end_that_breaks_the_rules_is_listened_to_no_longer_and_loses_nothing_else() {
     let words = |words: [u32; 3]| {
         words
             .iter()
@@ -240,8 +240,32 @@ fn a_front_end_that_breaks_the_rules_loses_its_socket_and_nothing_else() {
         );
         assert!(!is_ready(&display), "{name}");
         assert_eq!(present(&mut display, surface, 8, 8, 1), Presented::Taken);
+        assert!(!gpu.is_quiet(), "the question of before is there");
         let mut next = attach(&mut display);
         answer_greeting(&mut display, &mut next);
+    }
+}
+
+#[test]
+fn a_socket_that_is_used_no_longer_stays_open_until_the_next_one_or_the_end() {
+    type End = fn(&mut RemoteDisplay);
+    let ends: [(&str, End); 2] = [
+        ("the next one", |display| drop(attach(display))),
+        ("the end", RemoteDisplay::drop_gpu_socket),
+    ];
+    for (name, end) in ends {
+        let (mut display, mut gpu) = greeted();
+        gpu.reply(GET_EDID, &[]);
+        dispatch(&mut display);
+        assert!(gpu.is_quiet(), "{name}: it is open and nothing was sent");
+
+        gpu.reply(GET_EDID, &[]);
+        assert!(!is_ready(&display), "{name}: nobody reads it");
+        end(&mut display);
+
+        // Closed with something unread.
+        let closed = std::io::Read::read(&mut gpu.stream, &mut [0]).unwrap_err();
+        assert_eq!(closed.kind(), std::io::ErrorKind::ConnectionReset, "{name}");
     }
 }
 

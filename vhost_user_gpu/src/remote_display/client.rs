@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use msg_socket::{Wait, recv_with_fds, send_with_fds};
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -14,6 +17,12 @@ use crate::poller::{Interest, Poller, Token, Watched};
 
 /// Bytes that the socket should hold: some screens' worth of small updates. The system may grant less.
 const SEND_BUFFER: usize = 1 << 20;
+
+/// Bytes that may stay allocated for what does not fit. A large frame's memory is given back once the frame has gone.
+const KEPT_BUFFER: usize = 1 << 20;
+
+/// How long to wait when the system has no memory for what is sent: the socket says that it has room all the while.
+const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Pieces read in one go; what has come beyond waits for the next.
 const MAX_READS: usize = 32;
@@ -49,9 +58,11 @@ pub(super) struct Answer {
 /// One display socket.
 #[derive(Debug)]
 pub(super) struct Client {
-    socket: Watched,
+    socket: Watched<Arc<OwnedFd>>,
     outgoing: Vec<u8>,
     sent: usize,
+    /// When to send on after the system had no memory.
+    retry: Option<Instant>,
     /// What was asked and not answered, oldest first.
     asked: VecDeque<Question>,
     incoming: Vec<u8>,
@@ -59,8 +70,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Takes over a socket and waits for it in `poller`.
-    pub(super) fn new(socket: OwnedFd, poller: &Poller) -> Result<Self, Error> {
+    /// Uses a socket and waits for it in `poller`. Dropping the client ends both, and leaves the socket open for as
+    /// long as someone else has it.
+    pub(super) fn new(socket: Arc<OwnedFd>, poller: &Poller) -> Result<Self, Error> {
         if let Err(errno) = setsockopt(&socket, sockopt::SndBuf, &SEND_BUFFER) {
             log::debug!("the display socket keeps its send buffer: {errno}");
         }
@@ -71,6 +83,7 @@ impl Client {
             socket,
             outgoing: Vec::new(),
             sent: 0,
+            retry: None,
             asked: VecDeque::new(),
             incoming: vec![0; HEADER_SIZE.saturating_add(MAX_REPLY)],
             filled: 0,
@@ -117,29 +130,51 @@ impl Client {
         self.asked.contains(&question)
     }
 
+    /// When to flush even if the socket says nothing.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.retry
+    }
+
     /// Sends what fits.
     ///
     /// # Errors
     ///
     /// [`Error::Connection`]; the socket is of no more use.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
+        self.retry = None;
         while let Some(rest) = self.outgoing.get(self.sent..)
             && !rest.is_empty()
         {
             match send_with_fds(self.socket.as_fd(), &[IoSlice::new(rest)], &[]) {
                 Ok(bytes) => self.sent = self.sent.saturating_add(bytes),
-                Err(msg_socket::Error::WouldBlock) => return Ok(()),
-                Err(error) => return Err(Error::Connection(error)),
+                Err(error) => return self.stop_sending(error),
             }
         }
         self.outgoing.clear();
+        self.outgoing.shrink_to(KEPT_BUFFER);
         self.sent = 0;
         Ok(())
     }
 
-    /// Waits for room only while something is waiting to be sent.
+    /// What to do when not one more byte went.
+    fn stop_sending(&mut self, error: msg_socket::Error) -> Result<(), Error> {
+        match &error {
+            msg_socket::Error::WouldBlock => Ok(()),
+            msg_socket::Error::System { source, .. }
+                if [Errno::ENOBUFS, Errno::ENOMEM]
+                    .iter()
+                    .any(|errno| source.raw_os_error() == Some(*errno as i32)) =>
+            {
+                self.retry = Instant::now().checked_add(MEMORY_PAUSE);
+                Ok(())
+            }
+            _ => Err(Error::Connection(error)),
+        }
+    }
+
+    /// Waits for room only while something is waiting to be sent for want of room.
     pub(super) fn update_interest(&mut self) -> Result<(), Error> {
-        let interest = if self.is_full() {
+        let interest = if self.is_full() && self.retry.is_none() {
             Interest::ReadOrWrite
         } else {
             Interest::Read
@@ -220,5 +255,77 @@ impl Client {
         Err(Error::DisplayProtocol {
             problem: "an answer that nothing asked for",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn pair() -> (Poller, Client, UnixStream) {
+        let poller = Poller::new().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let client = Client::new(Arc::new(ours.into()), &poller).unwrap();
+        (poller, client, theirs)
+    }
+
+    #[test]
+    fn want_of_memory_keeps_the_socket_and_sends_on_after_a_pause() {
+        for errno in [Errno::ENOBUFS, Errno::ENOMEM] {
+            let (poller, mut client, mut theirs) = pair();
+            client.bytes().extend_from_slice(b"frame");
+            let failed = Instant::now();
+
+            client
+                .stop_sending(msg_socket::Error::System {
+                    call: "sendmsg",
+                    source: errno.into(),
+                })
+                .unwrap();
+            client.update_interest().unwrap();
+
+            assert!(client.is_full());
+            assert!(client.deadline().unwrap() > failed);
+            let spins = poller.wait(crate::poller::Deadline::Now).unwrap();
+            assert_eq!(spins, [], "there is room, but that does not help");
+            client.flush().unwrap();
+            assert_eq!(client.deadline(), None);
+            let mut arrived = [0; 5];
+            theirs.read_exact(&mut arrived).unwrap();
+            assert_eq!(&arrived, b"frame");
+        }
+    }
+
+    #[test]
+    fn another_failure_loses_the_socket() {
+        let (_poller, mut client, _theirs) = pair();
+
+        let lost = client.stop_sending(msg_socket::Error::System {
+            call: "sendmsg",
+            source: Errno::ENOTSOCK.into(),
+        });
+
+        assert!(lost.is_err());
+    }
+
+    #[test]
+    fn the_memory_of_a_large_frame_is_given_back_when_the_frame_has_gone() {
+        let (_poller, mut client, mut theirs) = pair();
+        let reader = std::thread::spawn(move || {
+            let mut arrived = vec![0; 8 << 20];
+            theirs.read_exact(&mut arrived).unwrap();
+        });
+        client.bytes().resize(8 << 20, 1);
+
+        while client.is_full() {
+            client.flush().unwrap();
+        }
+
+        reader.join().unwrap();
+        let kept = client.bytes().capacity();
+        assert!(kept <= 1 << 20, "{kept}");
     }
 }

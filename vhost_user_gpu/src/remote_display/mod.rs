@@ -3,6 +3,9 @@
 //! The front end hands over a socket with GPU_SET_SOCKET, at every start of the guest's driver and after every pause,
 //! and shows what is sent there. The device never waits for it: what does not fit stays here, at most one frame of
 //! it, and further frames are refused until it has gone. An unanswered question is given up in time.
+//!
+//! A socket on which the front end breaks the rules is used no longer, but stays open until another comes: QEMU spins
+//! when the other end of its display socket is closed.
 
 mod client;
 mod knowledge;
@@ -11,6 +14,7 @@ mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use gpu_buffer::{DrmFourcc, Rect, channel_order, copy};
@@ -53,6 +57,8 @@ pub struct RemoteDisplay {
     /// Of the socket alone, so that the event loop waits for one descriptor, whichever socket is behind it.
     poller: Poller,
     client: Option<Client>,
+    /// The newest socket, in use or not, unless the front end has closed its end.
+    socket: Option<Arc<OwnedFd>>,
     /// Whether the front end answers GET_EDID.
     edid_offered: bool,
     knowledge: Knowledge,
@@ -74,6 +80,7 @@ impl RemoteDisplay {
         Ok(Self {
             poller: Poller::new()?,
             client: None,
+            socket: None,
             edid_offered: false,
             knowledge: Knowledge::new(),
             surfaces: Surfaces::default(),
@@ -92,10 +99,11 @@ impl RemoteDisplay {
             Ok(()) => self.client = Some(client),
             Err(Error::Connection(msg_socket::Error::Closed)) => {
                 log::debug!("the front end has closed its display socket");
+                self.socket = None;
                 self.lose_client();
             }
             Err(error) => {
-                log::warn!("the display socket is given up: {}", error.chain());
+                log::warn!("the display socket is used no longer: {}", error.chain());
                 self.lose_client();
             }
         }
@@ -217,6 +225,8 @@ impl FrontEndSocket for RemoteDisplay {
         self.client = None;
         self.lose_client();
         self.knowledge.forget_edids();
+        let socket = Arc::new(socket);
+        self.socket = Some(Arc::clone(&socket));
         match Client::new(socket, &self.poller) {
             Ok(client) => self.client = Some(client),
             Err(error) => log::warn!("the display socket is unusable: {}", error.chain()),
@@ -233,6 +243,7 @@ impl FrontEndSocket for RemoteDisplay {
 
     fn drop_gpu_socket(&mut self) {
         self.client = None;
+        self.socket = None;
         self.lose_client();
         self.knowledge = Knowledge::new();
     }
@@ -358,7 +369,11 @@ impl Display for RemoteDisplay {
 
     fn deadline(&self) -> Option<Instant> {
         if self.events.is_empty() {
-            self.knowledge.deadline()
+            let retry = self.client.as_ref().and_then(Client::deadline);
+            [self.knowledge.deadline(), retry]
+                .into_iter()
+                .flatten()
+                .min()
         } else {
             // They came up outside of a dispatch, and no descriptor tells of them.
             Some(self.born)
