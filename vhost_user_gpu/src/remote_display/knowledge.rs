@@ -25,13 +25,32 @@ const FIRST_OUTPUT: Output = Output {
     ..UNPLUGGED
 };
 
+/// A query that the device waits for.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    query: Query,
+    /// Until when.
+    end: Instant,
+    stage: Stage,
+}
+
+/// How far the answer to a query has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is not known yet whether and for which outputs the front end can be asked.
+    Held,
+    /// The front end was asked.
+    Asked,
+}
+
 /// Outputs, their EDIDs, and the open questions.
 #[derive(Debug)]
 pub(super) struct Knowledge {
     pub(super) outputs: [Output; MAX_OUTPUTS],
+    /// Whether the outputs were answered on the socket in use.
+    has_outputs: bool,
     edids: [Option<Vec<u8>>; MAX_OUTPUTS],
-    /// Queries that the device waits for, and until when.
-    waiting: Vec<(Query, Instant)>,
+    waiting: Vec<Wait>,
     /// An answer failed to come: nobody waits again until one does.
     silent: bool,
     /// How long to wait.
@@ -46,6 +65,7 @@ impl Knowledge {
         }
         Self {
             outputs,
+            has_outputs: false,
             edids: [const { None }; MAX_OUTPUTS],
             waiting: Vec::new(),
             silent: false,
@@ -69,24 +89,48 @@ impl Knowledge {
         self.silent
     }
 
+    /// Whether the front end has said on this socket which outputs there are.
+    pub(super) const fn has_outputs(&self) -> bool {
+        self.has_outputs
+    }
+
     /// Has the device wait for the answer to `query`.
-    pub(super) fn wait(&mut self, query: Query, now: Instant) {
-        let known = self.waiting.iter().any(|(waiting, _)| *waiting == query);
+    pub(super) fn wait(&mut self, query: Query, stage: Stage, now: Instant) {
+        let known = self.waiting.iter().any(|wait| wait.query == query);
         if !known && let Some(end) = now.checked_add(self.patience) {
-            self.waiting.push((query, end));
+            self.waiting.push(Wait { query, end, stage });
+        }
+    }
+
+    /// The queries that are held: all of them count as asked from now on.
+    pub(super) fn release_held(&mut self) -> Vec<Query> {
+        let held = self.waiting.iter_mut().filter_map(|wait| {
+            let held = std::mem::replace(&mut wait.stage, Stage::Asked) == Stage::Held;
+            held.then_some(wait.query)
+        });
+        held.collect()
+    }
+
+    /// Ends the wait for `query`, if there is one.
+    pub(super) fn finish(&mut self, query: Query, events: &mut impl Extend<Event>) {
+        let before = self.waiting.len();
+        self.waiting.retain(|wait| wait.query != query);
+        if self.waiting.len() != before {
+            events.extend([Event::Answered(query)]);
         }
     }
 
     /// When the first wait ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waiting.iter().map(|(_, end)| *end).min()
+        self.waiting.iter().map(|wait| wait.end).min()
     }
 
     /// Ends the waits whose time has come.
     pub(super) fn expire(&mut self, now: Instant, events: &mut impl Extend<Event>) {
-        let (late, waiting) = self.waiting.drain(..).partition(|(_, end)| *end <= now);
-        self.waiting = waiting;
-        let late: Vec<(Query, Instant)> = late;
+        let late: Vec<Wait> = self
+            .waiting
+            .extract_if(.., |wait| wait.end <= now)
+            .collect();
         if !late.is_empty() {
             log::warn!(
                 "the front end is silent on its display socket, going on without its answer"
@@ -94,19 +138,20 @@ impl Knowledge {
             self.silent = true;
             self.patience = PATIENCE;
         }
-        events.extend(late.into_iter().map(|(query, _)| Event::Answered(query)));
+        events.extend(late.into_iter().map(|wait| Event::Answered(wait.query)));
     }
 
     /// Ends all waits: there is nobody who could answer.
     pub(super) fn give_up(&mut self, events: &mut impl Extend<Event>) {
         let given_up = self.waiting.drain(..);
-        events.extend(given_up.map(|(query, _)| Event::Answered(query)));
+        events.extend(given_up.map(|wait| Event::Answered(wait.query)));
         self.silent = false;
     }
 
-    /// Forgets what only the previous front end's socket could vouch for.
-    pub(super) fn forget_edids(&mut self) {
+    /// Forgets what only the previous front end's socket could vouch for. Its outputs are shown until the next answer.
+    pub(super) fn forget_answers(&mut self) {
         self.edids = [const { None }; MAX_OUTPUTS];
+        self.has_outputs = false;
     }
 
     /// Learns from an answer. One that makes no sense teaches nothing, but is an answer.
@@ -116,6 +161,7 @@ impl Knowledge {
             Question::Features => return,
             Question::Outputs => {
                 self.patience = PATIENCE;
+                self.has_outputs = true;
                 if let Some(outputs) = parse_outputs(&answer.payload)
                     && outputs != self.outputs
                 {
@@ -134,10 +180,6 @@ impl Knowledge {
                 Query::Edid { output }
             }
         };
-        let before = self.waiting.len();
-        self.waiting.retain(|(waiting, _)| *waiting != query);
-        if self.waiting.len() != before {
-            events.extend([Event::Answered(query)]);
-        }
+        self.finish(query, events);
     }
 }

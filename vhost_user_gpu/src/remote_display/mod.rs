@@ -9,6 +9,7 @@
 
 mod client;
 mod knowledge;
+mod questions;
 mod surfaces;
 mod wire;
 
@@ -26,7 +27,7 @@ use gpu_display::{
 use self::client::{Client, Question};
 use self::knowledge::Knowledge;
 use self::surfaces::{Announced, Surfaces, bytes};
-use self::wire::{FEATURE_EDID, MAX_SIDE, Request, Update, parse_features};
+use self::wire::{MAX_SIDE, Request, Update};
 use crate::Error;
 use crate::poller::Poller;
 
@@ -136,21 +137,6 @@ impl RemoteDisplay {
         Ok(())
     }
 
-    fn receive_answers(&mut self, client: &mut Client) -> Result<(), Error> {
-        for answer in client.receive()? {
-            self.knowledge.learn(&answer, &mut self.events);
-            if answer.question == Question::Features {
-                let offered = parse_features(&answer.payload).unwrap_or(0);
-                let used = offered & FEATURE_EDID;
-                self.edid_offered = used != 0;
-                log::debug!("the front end's display offers features {offered:#x}");
-                client.message(Request::SetProtocolFeatures, &used, 0);
-                client.ask(Question::Outputs);
-            }
-        }
-        Ok(())
-    }
-
     /// Sends the damaged pixels of a frame, and whatever does not fit keeps.
     fn send_frame(
         &mut self,
@@ -224,7 +210,7 @@ impl FrontEndSocket for RemoteDisplay {
     fn set_gpu_socket(&mut self, socket: OwnedFd) -> Option<OwnedFd> {
         self.client = None;
         self.lose_client();
-        self.knowledge.forget_edids();
+        self.knowledge.forget_answers();
         let socket = Arc::new(socket);
         self.socket = Some(Arc::clone(&socket));
         match Client::new(socket, &self.poller) {
@@ -257,29 +243,7 @@ impl Display for RemoteDisplay {
     fn refresh(&mut self, query: Query) -> Freshness {
         let mut freshness = Freshness::Current;
         self.with_client(|display, client| {
-            let question = match query {
-                Query::Outputs => Question::Outputs,
-                // QEMU never answers for an output that it does not have.
-                Query::Edid { output }
-                    if display.edid_offered && display.knowledge.is_enabled(output) =>
-                {
-                    Question::Edid(output)
-                }
-                Query::Edid { .. } => return Ok(()),
-            };
-            let silent = display.knowledge.is_silent();
-            let asks = match question {
-                // While the front end is silent, this is how it can show that it is back.
-                Question::Outputs => !client.is_asked(question),
-                _ => !silent && !client.is_asked(question),
-            };
-            if asks {
-                client.ask(question);
-            }
-            if !silent {
-                display.knowledge.wait(query, Instant::now());
-                freshness = Freshness::Pending;
-            }
+            freshness = display.ask(client, query);
             client.flush()
         });
         if self.client.is_none() {

@@ -34,14 +34,19 @@ pub fn greeted() -> (RemoteDisplay, GpuSocket) {
 }
 
 pub fn answer_greeting(display: &mut RemoteDisplay, gpu: &mut GpuSocket) {
+    answer_features(display, gpu);
+    gpu.reply_outputs();
+    dispatch(display);
+    let _ = events(display);
+}
+
+/// Answers the first question of a socket, so that the question about outputs is open.
+pub fn answer_features(display: &mut RemoteDisplay, gpu: &mut GpuSocket) {
     assert_eq!(gpu.read().request, GET_PROTOCOL_FEATURES);
     gpu.reply(GET_PROTOCOL_FEATURES, &gpu.features.to_ne_bytes());
     dispatch(display);
     assert_eq!(gpu.read().request, SET_PROTOCOL_FEATURES);
     assert_eq!(gpu.read().request, GET_DISPLAY_INFO);
-    gpu.reply_outputs();
-    dispatch(display);
-    let _ = events(display);
 }
 
 pub fn dispatch(display: &mut RemoteDisplay) {
