@@ -247,10 +247,10 @@ fn c14_pixels_that_cannot_be_allocated_are_out_of_memory_and_all_else_goes_on() 
                 .send(unref(1), OK),
             Case::hostile("C14", "a scanout")
                 .send(create(1, WIDTH, HEIGHT), OK)
-                .send(set_scanout(0, 1, pixel), OK)
+                .send(set_scanout(0, 1, pixel), OOM)
+                .shows(0, None)
                 .send(flush(1, pixel), OK)
-                .send(unref(1), OK)
-                .shows(0, None),
+                .send(unref(1), OK),
         ],
     );
 

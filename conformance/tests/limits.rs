@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use conformance::tables::limit_tables;
+use conformance::tables::{ALL, Setting, limit_tables};
 use conformance::{Executor, InProcess, run};
 use virtio_gpu::protocol::Command;
 use virtio_gpu::{Limits, QueueIndex};
@@ -26,11 +26,33 @@ fn no_limit_is_left_out() {
         .trim_end_matches('}')
         .split(',')
         .map(|field| field.split_once(':').unwrap().0.trim().to_owned());
-    let here = ["turn_commands", "turn_micros"];
+    let here = [
+        "turn_commands",
+        "turn_micros",
+        "transfer_step_bytes",
+        "present_step_bytes",
+    ];
 
     for field in fields {
         let tried = limit_tables().iter().any(|table| table.field == field);
         assert!(tried || here.contains(&field.as_str()), "{field}");
+    }
+}
+
+#[test]
+fn however_small_the_steps_of_transfers_and_frames_nothing_else_differs() {
+    let setting = Setting {
+        scanouts: 4,
+        rounds: 20,
+    };
+    for (step, tables) in [(1, "SF"), (700, "STFAP")] {
+        let mut limits = Limits::default();
+        limits.transfer_step_bytes = step;
+        limits.present_step_bytes = step;
+        for (_, table) in ALL.iter().filter(|(name, _)| tables.contains(name)) {
+            let mut device = InProcess::new(4, limits.clone());
+            run(&mut device, &table(&setting)).assert_clean();
+        }
     }
 }
 
