@@ -78,7 +78,7 @@ pub fn serve<D: Display + FrontEndSocket>(
             Ok(Ended::FrontEndGone) => log::info!("the front end has gone"),
             Err(error) => log::warn!("the session has ended: {}", error.chain()),
         }
-        device = event_loop.session.into_new_device();
+        device = event_loop.into_new_device();
         match accept(listener, &poller)? {
             None => return Ok(Ended::Terminated),
             Some(next) => stream = next,
@@ -149,6 +149,12 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
             display,
             poller,
         })
+    }
+
+    /// The device for the next front end; this one's connection is closed.
+    fn into_new_device(self) -> Device<D> {
+        let Self { session, .. } = self;
+        session.into_new_device()
     }
 
     fn run(&mut self) -> Result<Ended, Error> {

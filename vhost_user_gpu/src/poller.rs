@@ -91,8 +91,22 @@ impl Poller {
     ///
     /// What the system said: descriptors such as plain files cannot be waited for.
     pub(crate) fn watch<F: AsFd>(&self, fd: F, token: Token) -> Result<Watched<F>, Errno> {
+        self.add(fd, token, EpollFlags::EPOLLIN)
+    }
+
+    /// Waits for something to be written to the eventfd `fd` from now on, which nobody reads: one report for all that
+    /// was written since the last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Poller::watch`].
+    pub(crate) fn watch_writes<F: AsFd>(&self, fd: F, token: Token) -> Result<Watched<F>, Errno> {
+        self.add(fd, token, EpollFlags::EPOLLIN | EpollFlags::EPOLLET)
+    }
+
+    fn add<F: AsFd>(&self, fd: F, token: Token, flags: EpollFlags) -> Result<Watched<F>, Errno> {
         self.epoll
-            .add(&fd, EpollEvent::new(EpollFlags::EPOLLIN, token.to_bits()))?;
+            .add(&fd, EpollEvent::new(flags, token.to_bits()))?;
         Ok(Watched {
             epoll: Arc::clone(&self.epoll),
             fd,

@@ -4,7 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::{read, write};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write;
 use virtio_gpu::QueueIndex;
 
 use crate::poller::{Poller, Token, Watched};
@@ -85,9 +86,10 @@ impl Vring {
     }
 
     /// Waits for this kick from now on. The descriptor it replaces is let go.
+    ///
+    /// A kick is never read: that would be a system call a kick, and could block where the front end makes it.
     pub(crate) fn start(&mut self, kick: OwnedFd, poller: &Poller) -> Result<(), Errno> {
-        set_nonblocking(&kick)?;
-        self.kick = Some(poller.watch(kick, Token::Kick(self.index))?);
+        self.kick = Some(poller.watch_writes(kick, Token::Kick(self.index))?);
         self.started = true;
         self.stopped = None;
         self.pending = true;
@@ -128,24 +130,9 @@ impl Vring {
         Ok(())
     }
 
-    /// Takes in a kick. A descriptor that is broken, or at its end, would be readable for ever: it is let go of, and
-    /// the ring rests until it gets another.
-    pub(crate) fn take_kick(&mut self) {
-        let Some(kick) = &self.kick else {
-            return;
-        };
-        let mut count = [0; size_of::<u64>()];
-        match read(kick, &mut count) {
-            Ok(1..) => self.pending = true,
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Ok(_) | Err(_) => {
-                log::warn!(
-                    "ring {}: its kick descriptor is broken, no longer watched",
-                    self.index
-                );
-                self.kick = None;
-            }
-        }
+    /// Takes in a kick.
+    pub(crate) const fn take_kick(&mut self) {
+        self.pending = true;
     }
 
     /// Raises the ring's interrupt, without ever waiting.
@@ -167,8 +154,14 @@ impl Vring {
     }
 }
 
-/// Adds one to an event counter. A full counter is fine: the other side has been told and has not looked yet.
+/// Adds one to an event counter. A full counter is fine: the other side has been told and has not looked yet. It is
+/// asked before, as the front end may have made its side of the descriptor a blocking one again.
 fn signal<F: AsFd>(fd: &F, index: u16, what: &str) {
+    let mut room = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
+    let has_room = poll(&mut room, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    if !has_room {
+        return;
+    }
     match write(fd, &1_u64.to_ne_bytes()) {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => {}
         Err(errno) => log::debug!("ring {index}: cannot write its {what} descriptor: {errno}"),

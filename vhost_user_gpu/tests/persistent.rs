@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use gpu_buffer::Rect;
 use nix::sys::signal::Signal;
@@ -66,6 +66,21 @@ fn a_front_end_that_dies_in_the_middle_of_a_message_or_talks_nonsense_makes_room
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
 
     show(&mut front_end, &mut gpu, 64, 64);
+}
+
+#[test]
+fn a_front_end_that_was_refused_or_has_gone_is_let_go_and_costs_nothing() {
+    let daemon = persistent();
+    let mut refused = daemon.connect();
+    // Version 0.
+    refused.write_all(&[0; 12]).unwrap();
+
+    let mut byte = [0];
+    assert_eq!(refused.read(&mut byte).unwrap(), 0, "end of file");
+    let (_, before) = daemon.activity();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (_, after) = daemon.activity();
+    assert!(after - before <= 1, "{} ticks while idle", after - before);
 }
 
 #[test]

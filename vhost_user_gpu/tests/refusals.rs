@@ -190,6 +190,20 @@ fn a_refused_message_without_acknowledgement_is_passed_over() {
 }
 
 #[test]
+fn a_flood_of_refused_messages_is_one_log_line_a_second() {
+    let daemon = Daemon::start_with(PROGRAM, &["--log-level", "info"]);
+    let mut front_end = realized(&daemon);
+
+    for _ in 0..100 {
+        front_end.send(255, &[], &[]);
+    }
+
+    front_end.synchronize();
+    let lines = daemon.log().matches("refused").count();
+    assert!((1..=2).contains(&lines), "{lines} lines");
+}
+
+#[test]
 fn what_loses_the_framing_ends_the_session_with_a_clear_error() {
     let cases = [
         (encode(GET_FEATURES, 0x0, &[]), "version"),

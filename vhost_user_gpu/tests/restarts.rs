@@ -54,6 +54,22 @@ fn stop_and_cont_keep_the_guests_resources() {
 }
 
 #[test]
+fn memory_that_is_mapped_anew_keeps_the_guests_backing() {
+    // QEMU splits and merges regions; a front end without slots sends the whole table at each start.
+    let daemon = Daemon::start(PROGRAM);
+    let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
+    show(&mut front_end, &mut gpu, 200, 100);
+    let whole = Rect::from_size(200, 100);
+
+    front_end.remove_region(0);
+    front_end.add_region(0);
+    front_end.write_image(0, &picture(whole, 3));
+    front_end.succeed(&[transfer(whole, 200), flush(whole)]);
+
+    assert_update(&gpu.message(), whole, 3);
+}
+
+#[test]
 fn a_reset_drops_the_guests_resources_whether_it_is_told_or_not() {
     for reset in [Reset::Told, Reset::Silent] {
         let daemon = Daemon::start(PROGRAM);

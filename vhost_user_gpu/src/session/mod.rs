@@ -19,6 +19,7 @@ use std::time::Instant;
 use gpu_display::Display;
 use nix::sys::stat::{SFlag, fstat};
 use vhost::vhost_user::message::FrontendReq;
+use virtio_gpu::throttle::Throttle;
 use virtio_gpu::{Device, QueueIndex, Turn};
 use vm_memory::GuestMemoryMmap;
 
@@ -50,6 +51,7 @@ pub(crate) struct Session<D> {
     protocol_features: u64,
     /// The front end says when the guest resets the device.
     tells_resets: bool,
+    throttle: Throttle,
     /// The display used up its turn and has more to do.
     display_pending: bool,
     /// The display socket of a front end whose help the display does not need.
@@ -78,6 +80,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             features_refused: false,
             protocol_features: 0,
             tells_resets: false,
+            throttle: Throttle::default(),
             display_pending: false,
             unused_gpu_socket: None,
         }
@@ -130,7 +133,9 @@ impl<D: Display + FrontEndSocket> Session<D> {
             }
             Err(error) if error.ends_session() => Err(error),
             Err(error) => {
-                log::warn!("refused: {}", error.chain());
+                if self.throttle.allows("refused", Instant::now()) {
+                    log::warn!("refused: {}", error.chain());
+                }
                 Ok(acknowledges.then(|| encode_reply(number, &1_u64.to_ne_bytes())))
             }
         }
