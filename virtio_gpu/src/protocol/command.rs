@@ -262,7 +262,7 @@ pub struct Box3 {
     pub depth: u32,
 }
 
-/// Where the cursor's hot spot is, in pixels of the scanout. Negative is past
+/// Where the cursor's image begins, in pixels of the scanout. Negative is past
 /// the left or top edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CursorPosition {
