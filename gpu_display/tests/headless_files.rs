@@ -260,6 +260,72 @@ fn a_display_whose_directory_is_gone_goes_on() {
 }
 
 #[test]
+fn a_picture_that_was_not_written_is_tried_again_when_the_next_file_is_due() {
+    let directory = tempdir().unwrap();
+    let pictures = directory.path().join("pictures");
+    let mut display = headless(Some(&pictures));
+    let surface = display.create_surface(&scanout(0, 4, 4)).unwrap();
+    Source::plain(4, 4, RED).show(&mut display, surface);
+    fs::remove_dir(&pictures).unwrap();
+    let start = Instant::now();
+
+    write_at(&mut display, start);
+    let due = start + Duration::from_secs(1);
+    assert_eq!(display.deadline(), Some(due));
+    fs::create_dir(&pictures).unwrap();
+    write_at(&mut display, due);
+
+    assert_eq!(color_of(&pictures.join("scanout-0.png")), RED);
+    assert_eq!(display.deadline(), None, "it is in its file");
+}
+
+#[test]
+fn a_picture_that_was_not_written_is_tried_again_at_the_end() {
+    for scanout_stays in [true, false] {
+        let directory = tempdir().unwrap();
+        let pictures = directory.path().join("pictures");
+        let mut display = headless(Some(&pictures));
+        let surface = display.create_surface(&scanout(0, 4, 4)).unwrap();
+        Source::plain(4, 4, RED).show(&mut display, surface);
+        fs::remove_dir(&pictures).unwrap();
+        display.dispatch(Instant::now()).unwrap();
+        if !scanout_stays {
+            display.destroy_surface(surface);
+        }
+        assert!(is_ready(&display, Duration::from_secs(30)));
+        fs::create_dir(&pictures).unwrap();
+
+        drop(display);
+
+        assert_eq!(color_of(&pictures.join("scanout-0.png")), RED);
+    }
+}
+
+#[test]
+fn the_last_picture_before_a_change_of_size_is_written() {
+    let directory = tempdir().unwrap();
+    let mut display = headless(Some(directory.path()));
+    let surface = display.create_surface(&scanout(0, 4, 4)).unwrap();
+    let pointer = display
+        .create_surface(&cursor(surface, (0, 0), (0, 0)))
+        .unwrap();
+    Source::plain(4, 4, RED).show(&mut display, surface);
+    Source::plain(2, 2, RED).show(&mut display, pointer);
+    Source::plain(2, 2, BLUE).show(&mut display, pointer);
+    let shown = display.picture(0).unwrap();
+
+    display
+        .configure_surface(surface, &scanout(0, 6, 5))
+        .unwrap();
+    write_at(&mut display, Instant::now());
+
+    let png = read_png(&directory.path().join("scanout-0.png"));
+    assert_eq!(png.size, (4, 4));
+    assert_eq!(png.pixels, shown.pixels);
+    assert_eq!(display.deadline(), None);
+}
+
+#[test]
 fn the_directory_is_made_or_the_display_is_not() {
     let directory = tempdir().unwrap();
     let nested = directory.path().join("a/b");

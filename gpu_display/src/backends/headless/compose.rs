@@ -34,6 +34,15 @@ pub(super) fn compose<'a>(
     cursors: impl Iterator<Item = Cursor<'a>>,
 ) {
     target.write(area, scanout.rows(area));
+    draw_cursors(target, area, cursors);
+}
+
+/// Draws `cursors`, in their order, into `area` of `target`.
+pub(super) fn draw_cursors<'a>(
+    target: &mut Picture,
+    area: &Rect,
+    cursors: impl Iterator<Item = Cursor<'a>>,
+) {
     for cursor in cursors {
         if let Some((on_target, on_image)) = cursor.covers(area) {
             let rows = cursor.image.rows(&on_image);

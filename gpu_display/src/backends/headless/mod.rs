@@ -1,6 +1,7 @@
 //! The display that needs nothing: pictures in memory and, if wanted, the newest as PNG files.
 
 mod compose;
+mod encode;
 mod picture;
 mod screen;
 mod surface;
@@ -9,20 +10,24 @@ mod writer;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use gpu_buffer::Rect;
+use gpu_buffer::{Rect, channel_order};
 
 use crate::{
     Display, DisplayError, Event, Frame, Freshness, Interest, Output, PollFd, Position, Presented,
     Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 use compose::Cursor;
+use encode::Cancel;
 use screen::Screen;
-use surface::{Surface, cursors};
+use surface::{Surface, View, take_picture};
 use writer::Writer;
 
 pub use picture::Picture;
+
+/// How long dropping the display waits for files.
+const LAST_WRITE_TIME: Duration = Duration::from_millis(300);
 
 /// What a headless display is made of.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +41,18 @@ pub struct HeadlessConfig {
 
 /// A display without a screen. It takes every frame at once and keeps what a monitor would show.
 ///
-/// Files are written by a thread, and a last time when the display is dropped. One that cannot be
-/// written is a warning in the log; the display goes on.
+/// Files are written by a thread. One that cannot be written is a warning in the log, and tried
+/// again a second later.
+///
+/// When the display is dropped, pictures that are not in their files yet are written if that can
+/// be done in 300 milliseconds, all outputs together. What is not done by then is cancelled: its
+/// file stays as it was, and no other is left behind. That takes as long as it takes to encode one
+/// row, or to write 1 MiB and remove the file; a drop is over in 400 milliseconds unless the disk
+/// is stuck.
+///
+/// An output takes memory for its pixels once, and with a directory for a second copy of them that
+/// is written. While it is written there is a third, the PNG file, of at most the pixels' bytes and
+/// a thousandth more (or 64 KiB). Cursors' images come on top.
 #[derive(Debug)]
 pub struct Headless {
     outputs: Vec<Output>,
@@ -70,20 +85,27 @@ impl Headless {
     }
 
     /// What a monitor at this output would show, its cursors drawn and every pixel opaque. `None`
-    /// if there is no such output, or no frame since its scanout was made or resized.
+    /// if there is no such output, no frame since its scanout was made or resized, or no memory for
+    /// the copy.
     pub fn picture(&self, output: u32) -> Option<Picture> {
-        self.screen(output).ok()?.picture().cloned()
+        let view = self.view(self.screen(output).ok()?.scanout)?;
+        view.picture().ok()
     }
 
-    /// Writes [`Headless::picture`] into a PNG file. Whoever reads the file sees the old one or
-    /// the new one, never a part.
+    /// Writes [`Headless::picture`] into a PNG file, which needs memory for a copy of it and for
+    /// the file. Whoever reads the file sees the old one or the new one, never a part.
     ///
     /// # Errors
     /// [`DisplayError::UnknownOutput`], [`DisplayError::NoPicture`],
-    /// [`DisplayError::WritePicture`].
+    /// [`DisplayError::OutOfMemory`], [`DisplayError::WritePicture`].
     pub fn write_png(&self, output: u32, path: &Path) -> Result<(), DisplayError> {
-        let picture = self.screen(output)?.picture();
-        writer::write_file(path, picture.ok_or(DisplayError::NoPicture { output })?)
+        let view = self.view(self.screen(output)?.scanout);
+        let picture = view.ok_or(DisplayError::NoPicture { output })?.picture()?;
+        writer::write_file(path, &picture, &Cancel::default())
+    }
+
+    fn view(&self, scanout: Option<SurfaceId>) -> Option<View<'_>> {
+        View::of(&self.surfaces, scanout)
     }
 
     fn screen(&self, output: u32) -> Result<&Screen, DisplayError> {
@@ -120,7 +142,8 @@ impl Headless {
 
     /// The pixels that a surface covers now, `None` if it is not to be seen.
     fn area_of(&self, surface: SurfaceId) -> Option<Area> {
-        let Surface { request, image, .. } = self.surface(surface).ok().filter(|s| s.shown)?;
+        let Surface { request, image } = self.surface(surface).ok()?;
+        let image = image.as_ref()?;
         match request.role {
             Role::Scanout { output } => Some(Area {
                 output,
@@ -129,26 +152,42 @@ impl Headless {
             Role::Cursor {
                 parent, position, ..
             } => {
-                let output = self.output_of(parent).ok()?;
-                let bounds = self.screen(output).ok()?.picture()?.bounds();
-                let (rect, _) = Cursor { image, position }.covers(&bounds)?;
-                Some(Area { output, rect })
+                let below = self.area_of_scanout(parent)?;
+                let (rect, _) = Cursor { image, position }.covers(&below.rect)?;
+                Some(Area {
+                    output: below.output,
+                    rect,
+                })
             }
         }
     }
 
-    fn redraw(&mut self, area: Option<Area>) {
-        let Some(Area { output, rect }) = area else {
-            return;
-        };
-        let Some(screen) = self.screens.get_mut(index(output)) else {
-            return;
-        };
-        let Some(id) = screen.scanout else {
-            return;
-        };
-        if let Some(scanout) = self.surfaces.get(&id) {
-            screen.draw(&rect, &scanout.image, cursors(&self.surfaces, id));
+    fn area_of_scanout(&self, surface: SurfaceId) -> Option<Area> {
+        let output = self.output_of(surface).ok()?;
+        let image = self.surface(surface).ok()?.image.as_ref()?;
+        Some(Area {
+            output,
+            rect: image.bounds(),
+        })
+    }
+
+    /// Notes that what is shown in `area` has changed.
+    fn damage(&mut self, area: Option<Area>) {
+        if let Some(Area { output, rect }) = area
+            && let Some(screen) = self.screens.get_mut(index(output))
+        {
+            screen.damage(rect);
+        }
+    }
+
+    /// The scanout has no frame any more. Its picture stays for its file.
+    fn go_blank(&mut self, output: u32, scanout: SurfaceId) {
+        let picture = take_picture(&mut self.surfaces, scanout);
+        if self.writer.is_some()
+            && let Some(picture) = picture
+            && let Some(screen) = self.screens.get_mut(index(output))
+        {
+            screen.blank(picture);
         }
     }
 }
@@ -202,33 +241,32 @@ impl Display for Headless {
         let fresh = resized.then(|| Surface::new(request)).transpose()?;
 
         let before = self.area_of(surface);
-        match (fresh, request.role) {
-            (Some(fresh), Role::Scanout { output }) => {
-                *self.surface_mut(surface)? = fresh;
-                self.screen_mut(output)?.blank();
-            }
-            (Some(fresh), Role::Cursor { .. }) => *self.surface_mut(surface)? = fresh,
-            (None, _) => self.surface_mut(surface)?.request = *request,
+        if let (Some(_), Role::Scanout { output }) = (&fresh, request.role) {
+            self.go_blank(output, surface);
         }
-        self.redraw(before);
-        self.redraw(self.area_of(surface));
+        let changed = self.surface_mut(surface)?;
+        match fresh {
+            Some(fresh) => *changed = fresh,
+            None => changed.request = *request,
+        }
+        if let Role::Cursor { .. } = request.role {
+            self.damage(before);
+            self.damage(self.area_of(surface));
+        }
         Ok(())
     }
 
     fn destroy_surface(&mut self, surface: SurfaceId) {
         let before = self.area_of(surface);
-        let Some(Surface { request, .. }) = self.surfaces.remove(&surface) else {
-            return;
-        };
-        match request.role {
-            Role::Scanout { output } => {
-                if let Ok(screen) = self.screen_mut(output) {
-                    screen.scanout = None;
-                    screen.blank();
-                }
+        if let Ok(output) = self.output_of(surface) {
+            self.go_blank(output, surface);
+            if let Ok(screen) = self.screen_mut(output) {
+                screen.scanout = None;
             }
-            Role::Cursor { .. } => self.redraw(before),
+        } else {
+            self.damage(before);
         }
+        self.surfaces.remove(&surface);
     }
 
     fn present(
@@ -238,20 +276,25 @@ impl Display for Headless {
     ) -> Result<Presented, DisplayError> {
         let request = self.surface(surface)?.request;
         frame.check(&request)?;
-        if let Role::Scanout { output } = request.role {
-            self.screen_mut(output)?
-                .light(request.width, request.height)?;
+        let format = frame.layout.format();
+        if channel_order(format).is_none() {
+            return Err(gpu_buffer::Error::UnsupportedFormat { format }.into());
         }
-        let target = self.surface_mut(surface)?;
-        let first = !target.shown;
-        let damage = target.take(frame)?;
+        let first = self.surface(surface)?.image.is_none();
+        if let Role::Scanout { output } = request.role
+            && first
+        {
+            let size = Rect::from_size(request.width, request.height);
+            self.screen_mut(output)?.light(size);
+        }
+        let damage = self.surface_mut(surface)?.take(frame)?;
         match request.role {
             Role::Scanout { output } if !first => {
                 for &rect in damage.rects() {
-                    self.redraw(Some(Area { output, rect }));
+                    self.damage(Some(Area { output, rect }));
                 }
             }
-            _ => self.redraw(self.area_of(surface)),
+            _ => self.damage(self.area_of(surface)),
         }
         Ok(Presented::Taken)
     }
@@ -266,8 +309,8 @@ impl Display for Headless {
             Role::Cursor { position, .. } => *position = new_position,
             Role::Scanout { .. } => return Err(DisplayError::NotACursor { surface }),
         }
-        self.redraw(before);
-        self.redraw(self.area_of(surface));
+        self.damage(before);
+        self.damage(self.area_of(surface));
         Ok(())
     }
 
@@ -287,13 +330,14 @@ impl Display for Headless {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        for job in writer.finished() {
+        for (job, outcome) in writer.finished() {
             if let Some(screen) = self.screens.get_mut(index(job.output)) {
-                screen.take_back(job);
+                screen.take_back(job, outcome);
             }
         }
         for (output, screen) in (0..).zip(&mut self.screens) {
-            screen.write_due(output, writer, now);
+            let view = View::of(&self.surfaces, screen.scanout);
+            screen.write_due(output, view.as_ref(), writer, now);
         }
         Ok(())
     }
@@ -308,12 +352,20 @@ impl Drop for Headless {
         let Some(writer) = &mut self.writer else {
             return;
         };
-        writer.stop();
-        for (output, screen) in (0..).zip(&self.screens) {
-            if let Some(picture) = screen.unwritten() {
-                writer.write_now(output, picture);
+        let now = Instant::now();
+        let end = now.checked_add(LAST_WRITE_TIME).unwrap_or(now);
+        while let Some((job, outcome)) = writer.wait(end) {
+            if let Some(screen) = self.screens.get_mut(index(job.output)) {
+                screen.take_back(job, outcome);
             }
         }
+        for (output, screen) in (0..).zip(&mut self.screens) {
+            let shown = screen
+                .scanout
+                .and_then(|scanout| take_picture(&mut self.surfaces, scanout));
+            screen.write_last(output, shown, writer);
+        }
+        while writer.wait(end).is_some() {}
     }
 }
 

@@ -7,7 +7,8 @@ use gpu_buffer::{DrmFourcc, Layout, Rect};
 
 use crate::DisplayError;
 
-/// Rows of pixels, each four bytes: red, green, blue, and alpha that is not multiplied in.
+/// Rows of pixels, each four bytes: red, green, blue, and the alpha that the colours were multiplied by. What a
+/// monitor shows is opaque.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Width in pixels.
@@ -33,19 +34,39 @@ impl Picture {
 
     /// A picture of transparent black pixels.
     pub(super) fn new(width: u32, height: u32) -> Result<Self, DisplayError> {
-        let bytes = Layout::packed(width, height, Self::FORMAT)?.size();
-        let out_of_memory = || DisplayError::OutOfMemory { bytes };
-        let length = usize::try_from(bytes).map_err(|_| out_of_memory())?;
-        let mut pixels = Vec::new();
-        pixels
-            .try_reserve_exact(length)
-            .map_err(|_| out_of_memory())?;
-        pixels.resize(length, 0);
+        let mut picture = Self::empty();
+        let length = picture.reserve(width, height)?;
+        picture.pixels.resize(length, 0);
         Ok(Self {
             width,
             height,
-            pixels,
+            ..picture
         })
+    }
+
+    /// A picture of no pixels.
+    pub(super) const fn empty() -> Self {
+        Self {
+            width: 0,
+            height: 0,
+            pixels: Vec::new(),
+        }
+    }
+
+    /// Whether there could be a picture of this size.
+    pub(super) fn check(width: u32, height: u32) -> Result<(), DisplayError> {
+        Self::empty().reserve(width, height).map(drop)
+    }
+
+    /// Gets memory for the pixels, and says how many bytes they are.
+    fn reserve(&mut self, width: u32, height: u32) -> Result<usize, DisplayError> {
+        let bytes = Layout::packed(width, height, Self::FORMAT)?.size();
+        let out_of_memory = || DisplayError::OutOfMemory { bytes };
+        let length = usize::try_from(bytes).map_err(|_| out_of_memory())?;
+        self.pixels
+            .try_reserve_exact(length)
+            .map_err(|_| out_of_memory())?;
+        Ok(length)
     }
 
     /// The red, green, blue and alpha of one pixel; `None` outside the picture.

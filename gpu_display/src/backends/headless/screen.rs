@@ -1,29 +1,31 @@
-//! One output of the headless display.
+//! One output of the headless display: which pictures of it go into its file, and when.
 
 use std::time::{Duration, Instant};
 
 use gpu_buffer::Rect;
 
 use super::Picture;
-use super::compose::{Cursor, compose};
-use super::writer::{Job, Writer};
+use super::surface::View;
+use super::writer::{Job, Outcome, Writer};
 use crate::{DisplayError, SurfaceId, Swapchain};
 
 /// Time between two files of one output.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Buffers for the writer: one that it writes, one that waits.
-const WRITE_BUFFERS: usize = 2;
+/// Buffers for the writer. With a second one a picture could wait in it, and grow old.
+const WRITE_BUFFERS: usize = 1;
 
-/// What one output shows, and which buffers of it are being written.
+/// What one output shows, and which buffer of it is being written.
 #[derive(Debug)]
 pub(super) struct Screen {
     /// The scanout surface of the output.
     pub(super) scanout: Option<SurfaceId>,
-    /// The newest picture. When the output went blank it stays for its file.
-    picture: Option<Picture>,
-    lit: bool,
+    /// What was shown when the output went blank, until it is in its file.
+    last: Option<Picture>,
+    size: Rect,
     chain: Swapchain<Picture>,
+    /// Whether a picture was to be written and was not.
+    failed: bool,
     /// When the next file may be written.
     due: Instant,
 }
@@ -32,90 +34,119 @@ impl Screen {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             scanout: None,
-            picture: None,
-            lit: false,
+            last: None,
+            size: Rect::default(),
             chain: Swapchain::new(Rect::default(), WRITE_BUFFERS),
+            failed: false,
             due: now,
         }
     }
 
-    /// The picture that is shown, `None` while the output is blank.
-    pub(super) fn picture(&self) -> Option<&Picture> {
-        self.picture.as_ref().filter(|_| self.lit)
-    }
-
-    /// Shows pictures of this size from now on. After a change all of it has to be drawn.
-    pub(super) fn light(&mut self, width: u32, height: u32) -> Result<(), DisplayError> {
-        let size = Rect::from_size(width, height);
-        if self.picture.as_ref().map(Picture::bounds) != Some(size) {
-            self.picture = Some(Picture::new(width, height)?);
+    /// Shows pictures of this size from now on.
+    pub(super) fn light(&mut self, size: Rect) {
+        self.last = None;
+        self.failed = false;
+        if self.size != size {
+            self.size = size;
             self.chain.resize(size);
         }
-        self.lit = true;
-        Ok(())
     }
 
-    /// Shows nothing until the next [`Screen::light`].
-    pub(super) fn blank(&mut self) {
-        self.lit = false;
-    }
-
-    /// Draws `area` anew.
-    pub(super) fn draw<'a>(
-        &mut self,
-        area: &Rect,
-        scanout: &Picture,
-        cursors: impl Iterator<Item = Cursor<'a>>,
-    ) {
-        let Some(picture) = self.picture.as_mut().filter(|_| self.lit) else {
-            return;
-        };
-        if let Some(area) = area.intersection(&picture.bounds()) {
-            compose(picture, &area, scanout, cursors);
-            self.chain.damage(area);
+    /// Takes the picture that was shown until now: it may have to be written yet.
+    pub(super) fn blank(&mut self, last: Picture) {
+        if self.has_news() || self.is_writing() {
+            self.last = Some(last);
         }
     }
 
-    /// When [`Screen::write_due`] has something to do, `None` if nothing changed or all buffers
-    /// are with the writer.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.chain.has_news() && self.chain.can_acquire()).then_some(self.due)
+    /// Notes that the picture changed in `area`.
+    pub(super) fn damage(&mut self, area: Rect) {
+        self.chain.damage(area);
     }
 
-    /// Hands the newest picture to the writer if it is time.
-    pub(super) fn write_due(&mut self, output: u32, writer: &mut Writer, now: Instant) {
+    /// When [`Screen::write_due`] has something to do, `None` if nothing changed or the buffer is
+    /// with the writer.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (self.has_news() && !self.is_writing()).then_some(self.due)
+    }
+
+    /// Hands the newest picture to the writer if it is time. `view` is what the output shows.
+    pub(super) fn write_due(
+        &mut self,
+        output: u32,
+        view: Option<&View<'_>>,
+        writer: &mut Writer,
+        now: Instant,
+    ) {
         if self.deadline().is_none_or(|due| due > now) {
             return;
         }
         self.due = now.checked_add(WRITE_INTERVAL).unwrap_or(now);
-        let Some(picture) = &self.picture else {
+        if view.is_none() && self.last.is_none() {
+            return;
+        }
+        match self
+            .chain
+            .acquire(|| Picture::new(self.size.width, self.size.height))
+        {
+            Ok(Some(mut lease)) => {
+                for rect in lease.stale.rects() {
+                    match (view, &self.last) {
+                        (Some(view), _) => view.draw(&mut lease.buffer, rect),
+                        (None, Some(last)) => lease.buffer.write(rect, last.rows(rect)),
+                        (None, None) => {}
+                    }
+                }
+                self.write(Job { output, lease }, writer);
+            }
+            Ok(None) => {}
+            Err(error) => writer.report(&Err(error)),
+        }
+    }
+
+    /// Hands the newest picture to the writer without a copy, for the last time. `shown` is what
+    /// the output shows.
+    pub(super) fn write_last(&mut self, output: u32, shown: Option<Picture>, writer: &mut Writer) {
+        if !self.has_news() {
+            return;
+        }
+        let Some(picture) = shown.or_else(|| self.last.take()) else {
             return;
         };
         let lease = self
             .chain
-            .acquire(|| Picture::new(picture.width, picture.height));
-        match lease {
-            Ok(Some(mut lease)) => {
-                for rect in lease.stale.rects() {
-                    lease.buffer.write(rect, picture.rows(rect));
-                }
-                if let Err(job) = writer.start(Job { output, lease }) {
-                    self.take_back(job);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => writer.report(Err(error)),
+            .acquire(|| Ok::<_, DisplayError>(Picture::empty()));
+        if let Ok(Some(mut lease)) = lease {
+            lease.buffer = picture;
+            self.write(Job { output, lease }, writer);
         }
     }
 
-    /// Takes a buffer back from the writer.
-    pub(super) fn take_back(&mut self, job: Job) {
+    /// Takes a buffer back from the writer. A picture that was not written is tried again when the
+    /// next file is due.
+    pub(super) fn take_back(&mut self, job: Job, outcome: Outcome) {
         // A buffer of a size that is shown no more is dropped here.
         let _ = self.chain.release(job.lease);
+        match outcome {
+            Outcome::Failed => self.failed = true,
+            Outcome::Written if !self.has_news() => self.last = None,
+            Outcome::Written => {}
+        }
     }
 
-    /// The picture that still has to be written.
-    pub(super) fn unwritten(&self) -> Option<&Picture> {
-        self.picture.as_ref().filter(|_| self.chain.has_news())
+    fn write(&mut self, job: Job, writer: &mut Writer) {
+        self.failed = false;
+        if let Err(job) = writer.start(job) {
+            self.take_back(job, Outcome::Failed);
+        }
+    }
+
+    /// Whether the newest picture is neither in its file nor on its way there.
+    fn has_news(&self) -> bool {
+        self.failed || self.chain.has_news()
+    }
+
+    fn is_writing(&self) -> bool {
+        !self.chain.can_acquire()
     }
 }
