@@ -314,7 +314,7 @@ pub struct ResourceMapBlob {
 pub struct UpdateCursor {
     /// Type, fence and context.
     pub header: Header,
-    /// Where the hot spot goes.
+    /// Where the image's top-left pixel goes.
     pub position: CursorPosition,
     /// The 64x64 image, 0 to hide the cursor.
     pub resource_id: U32,
