@@ -203,10 +203,12 @@ fn stopped(plan: &Plan, daemon: &Daemon, machine: &mut Machine) -> Course {
     let mut meter = plan.meter("ring stopped", PATH_ROUNDS);
     while meter.goes_on() {
         let silent = machine.neglect_display();
-        // The daemon serves rings before it looks at what its front end says next.
         machine.front_end.synchronize();
-        machine.submit(&[display_info()]);
-        machine.front_end.synchronize();
+        // With its answer, what was still to be said of the display socket before has been said.
+        machine.carry_out(&[unref(7)]);
+        // When the second has its answer, the first was taken from the ring.
+        machine.submit(&[display_info(), unref(7)]);
+        machine.settle_but(1);
         let control = QueueIndex::Control;
         machine.front_end.bases[0] = machine.front_end.stop_ring(control);
         drop(silent);

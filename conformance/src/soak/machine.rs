@@ -117,9 +117,16 @@ impl Machine {
         self.wait(chains.len())
     }
 
-    /// Waits for what was submitted.
+    /// Waits for what was submitted: the types of the answers.
     pub(super) fn settle(&mut self) -> Vec<u32> {
         self.wait(self.pending.len())
+    }
+
+    /// Waits until so many of the submitted requests are left.
+    pub(super) fn settle_but(&mut self, left: usize) {
+        let places = self.pending.iter().map(|pending| pending.place + 1);
+        let chains = places.max().unwrap_or(0);
+        self.wait_but(chains, left);
     }
 
     /// Writes as many requests to memory as a batch and the rings hold.
@@ -182,13 +189,17 @@ impl Machine {
     }
 
     fn wait(&mut self, chains: usize) -> Vec<u32> {
+        self.wait_but(chains, 0)
+    }
+
+    fn wait_but(&mut self, chains: usize, left: usize) -> Vec<u32> {
         let mut answers = vec![0; chains];
         let end = Instant::now() + LIMIT;
         loop {
             for queue in QUEUES {
                 self.take_used(queue, &mut answers);
             }
-            if self.pending.is_empty() {
+            if self.pending.len() <= left {
                 return answers;
             }
             assert!(Instant::now() < end, "waited in vain for answers");
