@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Hotspot, Mode, Output, PixelSource, PollFd,
-    Position, Presented, Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Hotspot, Mode, Output, PollFd, Position,
+    Presented, Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 use crate::picture::Picture;
@@ -211,9 +211,7 @@ impl Display for Screen {
             }
             Mood::Refusing => return Err(DisplayError::OutOfMemory { bytes: 0 }),
         }
-        let PixelSource::Memory(memory) = frame.pixels else {
-            panic!("only memory is shown here");
-        };
+        let memory = frame.pixels.memory();
         for damage in frame.damage {
             let source = Rect {
                 x: frame.crop.x + damage.x,

@@ -85,6 +85,42 @@ pub fn read_rect(
     Ok(())
 }
 
+/// Whether the bytes of a picture in the format `from` are those of the same picture in the format
+/// `to`. The unused byte of a target without alpha means nothing.
+pub fn is_same_bytes(from: DrmFourcc, to: DrmFourcc) -> bool {
+    match (channel_order(from), channel_order(to)) {
+        (Some(from), Some(to)) => same_bytes(&from, &to),
+        _ => false,
+    }
+}
+
+/// The memory of the pixels of `rect`, row by row, without its first `skip` bytes; all in one piece
+/// where there are no gaps between the rows.
+///
+/// # Errors
+/// [`Error::OutsidePicture`], [`Error::SourceTooShort`].
+pub fn slices<'a>(
+    memory: &VolatileSlice<'a>,
+    layout: &Layout,
+    rect: Rect,
+    skip: u64,
+) -> Result<impl Iterator<Item = VolatileSlice<'a>>, Error> {
+    let span = span_within(memory, layout, rect, Side::Source)?;
+    let run = runs(&span, span.row_bytes).next().unwrap_or(span.row_bytes);
+    let pieces = match run == span.row_bytes {
+        true => u64::from(span.rows),
+        false => 1,
+    };
+    let memory = *memory;
+    let whole = skip.checked_div(run).unwrap_or(0);
+    let within = skip.checked_rem(run).unwrap_or(0);
+    Ok((whole..pieces).map_while(move |piece| {
+        let cut = if piece == whole { within } else { 0 };
+        let at = piece.checked_mul(span.stride)?.checked_add(span.first)?;
+        subslice(&memory, at.checked_add(cut)?, run.checked_sub(cut)?).ok()
+    }))
+}
+
 /// Which end of a copy a piece of memory is.
 enum Side {
     Source,

@@ -6,7 +6,7 @@
     clippy::cast_possible_truncation
 )]
 
-use gpu_buffer::copy::{gather, read_rect};
+use gpu_buffer::copy::{gather, is_same_bytes, read_rect, slices};
 use gpu_buffer::{
     Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Error, Layout, Rect,
     ScatterList,
@@ -93,6 +93,30 @@ fn segments() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 proptest! {
+    #[test]
+    fn slices_are_the_bytes_of_the_rectangle_from_any_byte_on(
+        (layout, rect) in picture_and_rect(),
+        skip in 0_u64..300,
+    ) {
+        let buffer = buffer(layout);
+        let memory = buffer.memory();
+        let pattern: Vec<u8> = (0..memory.len()).map(|at| at as u8).collect();
+        memory.copy_from(&pattern);
+        let mut expected = Vec::new();
+        read_rect(&memory, &layout, rect, XRGB, &mut expected).unwrap();
+
+        let mut bytes = Vec::new();
+        for slice in slices(&memory, &layout, rect, skip).unwrap() {
+            let mut piece = vec![0; slice.len()];
+            slice.copy_to(&mut piece[..]);
+            prop_assert!(!piece.is_empty());
+            bytes.extend(piece);
+        }
+
+        let skip = expected.len().min(skip as usize);
+        prop_assert_eq!(&bytes, &expected[skip..]);
+    }
+
     #[test]
     fn gathering_equals_copying_byte_by_byte(
         (layout, rect) in picture_and_rect(),
@@ -278,5 +302,18 @@ fn reading_into_another_kind_of_format_is_refused() {
 
     assert!(
         matches!(result, Err(Error::UnsupportedFormat { format }) if format == DrmFourcc::Nv12)
+    );
+}
+
+#[test]
+fn an_alpha_that_nobody_reads_makes_no_other_bytes() {
+    use DrmFourcc::{Abgr8888, Argb8888, Xrgb8888};
+
+    assert!(is_same_bytes(Xrgb8888, Xrgb8888));
+    assert!(is_same_bytes(Argb8888, Xrgb8888));
+    assert!(!is_same_bytes(Xrgb8888, Argb8888), "alpha would be missing");
+    assert!(
+        !is_same_bytes(Abgr8888, Xrgb8888),
+        "red and blue change places"
     );
 }

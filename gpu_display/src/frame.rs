@@ -1,6 +1,8 @@
 //! Frames: what a device hands to a surface to show.
 
-use gpu_buffer::{Layout, Rect};
+use std::sync::Arc;
+
+use gpu_buffer::{Buffer, Layout, Rect};
 use vm_memory::VolatileSlice;
 
 use crate::{DisplayError, SurfaceRequest};
@@ -11,6 +13,19 @@ use crate::{DisplayError, SurfaceRequest};
 pub enum PixelSource<'a> {
     /// Memory of this process, which the display copies from before `present` returns.
     Memory(VolatileSlice<'a>),
+    /// A buffer that the display may keep a reference to. For as long as it does, the pixels stay as
+    /// they are: what is drawn next is drawn elsewhere, at the price of a copy of the picture.
+    Buffer(&'a Arc<Buffer>),
+}
+
+impl<'a> PixelSource<'a> {
+    /// The memory of the pixels.
+    pub fn memory(&self) -> VolatileSlice<'a> {
+        match self {
+            Self::Memory(memory) => *memory,
+            Self::Buffer(buffer) => buffer.memory(),
+        }
+    }
 }
 
 /// New pixels for a surface.
@@ -49,8 +64,7 @@ impl Frame<'_> {
                 height: self.layout.height(),
             })
         })?;
-        let PixelSource::Memory(memory) = self.pixels;
-        let available = u64::try_from(memory.len()).unwrap_or(u64::MAX);
+        let available = u64::try_from(self.pixels.memory().len()).unwrap_or(u64::MAX);
         if span.end > available {
             return Err(DisplayError::Pixels(gpu_buffer::Error::SourceTooShort {
                 needed: span.end,

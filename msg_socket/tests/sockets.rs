@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 
-use msg_socket::{Error, Wait, recv_with_fds, send_with_fds};
+use msg_socket::{Error, Wait, recv_with_fds, send_volatile, send_with_fds};
 use nix::sys::eventfd::EventFd;
+use vm_memory::VolatileSlice;
 
 /// Tests that count the process's descriptors must not overlap with tests that open some.
 static DESCRIPTORS: Mutex<()> = Mutex::new(());
@@ -216,4 +217,52 @@ fn a_descriptor_that_is_no_socket_is_a_system_error() {
             ..
         })
     ));
+}
+
+#[test]
+fn pieces_of_shared_memory_arrive_in_their_order() {
+    let _guard = DESCRIPTORS.lock();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let mut first = *b"one ";
+    let mut second = *b"two";
+    let pieces = [
+        VolatileSlice::from(&mut first[..]),
+        VolatileSlice::from(&mut second[..]),
+    ];
+
+    let sent = send_volatile(ours.as_fd(), &pieces).unwrap();
+
+    assert_eq!(sent, 7);
+    let mut bytes = [0; 7];
+    theirs.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"one two");
+}
+
+#[test]
+fn of_too_many_pieces_the_first_1024_go() {
+    let _guard = DESCRIPTORS.lock();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut byte = [7];
+    let pieces = vec![VolatileSlice::from(&mut byte[..]); 1025];
+
+    let sent = send_volatile(ours.as_fd(), &pieces).unwrap();
+
+    assert_eq!(sent, 1024);
+}
+
+#[test]
+fn shared_memory_for_a_full_or_closed_socket_is_an_error_and_no_signal() {
+    let _guard = DESCRIPTORS.lock();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut bytes = vec![0; 8 << 20];
+    let pieces = [VolatileSlice::from(&mut bytes[..])];
+    let sent = send_volatile(ours.as_fd(), &pieces).unwrap();
+    assert!(sent < 8 << 20, "a short write of what does not fit");
+
+    let full = send_volatile(ours.as_fd(), &pieces);
+    drop(theirs);
+    let closed = send_volatile(ours.as_fd(), &pieces);
+
+    assert!(matches!(full, Err(Error::WouldBlock)), "{full:?}");
+    assert!(matches!(closed, Err(Error::Closed)), "{closed:?}");
 }

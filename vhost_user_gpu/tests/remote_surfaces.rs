@@ -7,9 +7,10 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use gpu_buffer::{DrmFourcc, Layout, Rect};
+use gpu_buffer::{Allocator, AnonymousAllocator, BufferRequest, DrmFourcc, Layout, Rect};
 use gpu_display::{
     Display, DisplayError, Event, Frame, Hotspot, PixelSource, Position, Presented, Role,
     SurfaceId, SurfaceRequest,
@@ -58,6 +59,42 @@ fn a_frame_refused_for_a_full_socket_is_announced_when_there_is_room() {
     assert_eq!(update.request, UPDATE);
     assert!(update.payload[20..].iter().all(|byte| *byte == 1));
     assert!(gpu.is_quiet(), "nothing of the refused frames was sent");
+}
+
+#[test]
+fn a_large_picture_is_kept_and_not_copied_until_it_is_sent() {
+    let (mut display, mut gpu) = greeted();
+    let (width, height) = (1024, 1024);
+    let surface = display.create_surface(&scanout(0, width, height)).unwrap();
+    let layout = Layout::packed(width, height, DrmFourcc::Xrgb8888).unwrap();
+    let buffer = AnonymousAllocator.allocate(&BufferRequest { layout });
+    let buffer = Arc::new(buffer.unwrap());
+    let pattern: Vec<u8> = (0..=250).cycle().take(width as usize * 4096).collect();
+    buffer.memory().copy_from(&pattern);
+    let frame = Frame {
+        pixels: PixelSource::Buffer(&buffer),
+        layout,
+        crop: layout.bounds(),
+        damage: &[layout.bounds()],
+    };
+
+    let taken = display.present(surface, &frame).unwrap();
+    let kept = Arc::strong_count(&buffer);
+    let refused = display.present(surface, &frame).unwrap();
+
+    assert_eq!((taken, kept), (Presented::Taken, 2));
+    assert_eq!(refused, Presented::Busy);
+    let reader = std::thread::spawn(move || {
+        gpu.read();
+        (gpu.read(), gpu)
+    });
+    conformance::wait::wait_until("the end of the picture", || {
+        dispatch(&mut display);
+        Arc::strong_count(&buffer) == 1
+    });
+    let (update, _gpu) = reader.join().unwrap();
+    assert_eq!(update.request, UPDATE);
+    assert!(update.payload[20..] == pattern);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Resources: the images a guest names by number, and what they cost.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gpu_buffer::{Allocator, Buffer, BufferRequest, Layout, Rect, ScatterList, copy};
 
@@ -29,6 +30,11 @@ impl ScanoutSet {
         self.0 &= !Self::bit(scanout);
     }
 
+    /// Whether no scanout is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The scanouts in the set, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = ScanoutId> {
         (0..16)
@@ -42,8 +48,14 @@ impl ScanoutSet {
 pub struct Resource {
     layout: Layout,
     /// Host storage. `None` until something is transferred or shown, so that
-    /// a resource which is only created costs a table entry.
-    pixels: Option<Buffer>,
+    /// a resource which is only created costs a table entry. A display may
+    /// keep a reference for a while; then it must not be written to.
+    pixels: Option<Arc<Buffer>>,
+    /// Where a transfer makes the next picture while a display is busy with
+    /// this one.
+    next: Option<Arc<Buffer>>,
+    /// An earlier picture, kept for its memory.
+    spare: Option<Arc<Buffer>>,
     /// Guest memory that transfers read from.
     backing: Option<Backing>,
     /// Scanouts that show the resource.
@@ -79,13 +91,40 @@ impl Resource {
     pub fn pixels(
         &mut self,
         allocator: &mut dyn Allocator,
-    ) -> Result<&mut Buffer, gpu_buffer::Error> {
-        storage(&mut self.pixels, self.layout, allocator)
+    ) -> Result<&Arc<Buffer>, gpu_buffer::Error> {
+        storage(&mut self.pixels, self.layout, allocator).map(|pixels| &*pixels)
     }
 
-    /// Copies a rectangle from the backing to the host pixels. The guest's
-    /// rows are as far apart as the resource's, and `offset` is where the
-    /// rectangle's first pixel is in the backing.
+    /// Makes ready for [`Resource::transfer`]s that together write all of
+    /// `rect`, so that none of it is copied in vain.
+    ///
+    /// # Errors
+    /// [`TransferError::Storage`].
+    pub fn begin_transfer(
+        &mut self,
+        allocator: &mut dyn Allocator,
+        rect: Rect,
+    ) -> Result<(), TransferError> {
+        let pixels =
+            storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?;
+        if self.next.is_some() || Arc::strong_count(pixels) == 1 {
+            return Ok(());
+        }
+        // A display is still at it.
+        let free = |spare: &Arc<Buffer>| Arc::strong_count(spare) == 1;
+        self.next = self.spare.take().filter(free);
+        let next =
+            storage(&mut self.next, self.layout, allocator).map_err(TransferError::Storage)?;
+        if rect != self.layout.bounds() {
+            pixels.memory().copy_to_volatile_slice(next.memory());
+        }
+        Ok(())
+    }
+
+    /// Copies a rectangle from the backing. The guest's rows are as far apart
+    /// as the resource's, and `offset` is where the rectangle's first pixel is
+    /// in the backing. It may not be in [`Resource::pixels`] before
+    /// [`Resource::end_transfer`].
     ///
     /// # Errors
     /// See [`TransferError`].
@@ -95,15 +134,47 @@ impl Resource {
         offset: u64,
         rect: Rect,
     ) -> Result<(), TransferError> {
+        self.begin_transfer(allocator, rect)?;
         let backing = match &self.backing {
             Some(backing) if backing.list.is_mapped() => &backing.list,
             _ => return Err(TransferError::NoBacking),
         };
-        let pixels =
-            storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?;
+        let target = match &mut self.next {
+            Some(next) => next,
+            None => {
+                storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?
+            }
+        };
         let stride = u64::from(self.layout.stride());
-        copy::gather(backing, offset, stride, pixels, rect).map_err(TransferError::Copy)
+        copy::gather(backing, offset, stride, target, rect).map_err(TransferError::Copy)
     }
+
+    /// Shows what was transferred, or forgets it where that failed.
+    pub fn end_transfer(&mut self, end: TransferEnd) {
+        let Some(next) = self.next.take() else {
+            return;
+        };
+        let spare = match end {
+            TransferEnd::Done => self.pixels.replace(next),
+            TransferEnd::Failed => Some(next),
+        };
+        self.spare = spare.filter(|_| !self.scanouts.is_empty());
+    }
+
+    /// Lets go of memory that only speeds up drawing while a display is busy
+    /// with the picture.
+    pub fn release_spare(&mut self) {
+        self.spare = None;
+    }
+}
+
+/// What became of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// All of it was copied.
+    Done,
+    /// It was given up.
+    Failed,
 }
 
 /// Why a transfer failed.
@@ -118,13 +189,16 @@ pub enum TransferError {
 }
 
 fn storage<'a>(
-    pixels: &'a mut Option<Buffer>,
+    pixels: &'a mut Option<Arc<Buffer>>,
     layout: Layout,
     allocator: &mut dyn Allocator,
-) -> Result<&'a mut Buffer, gpu_buffer::Error> {
+) -> Result<&'a mut Arc<Buffer>, gpu_buffer::Error> {
     match pixels {
         Some(buffer) => Ok(buffer),
-        empty => Ok(empty.insert(allocator.allocate(&BufferRequest { layout })?)),
+        empty => {
+            let buffer = allocator.allocate(&BufferRequest { layout })?;
+            Ok(empty.insert(Arc::new(buffer)))
+        }
     }
 }
 
@@ -168,6 +242,8 @@ impl ResourceTable {
             Resource {
                 layout,
                 pixels: None,
+                next: None,
+                spare: None,
                 backing: None,
                 scanouts: ScanoutSet::default(),
                 cursors: ScanoutSet::default(),

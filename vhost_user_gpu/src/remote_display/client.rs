@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use msg_socket::{Wait, recv_with_fds, send_with_fds};
+use gpu_buffer::{Buffer, Rect, copy};
+use msg_socket::{Wait, recv_with_fds, send_volatile, send_with_fds};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -23,6 +24,9 @@ const KEPT_BUFFER: usize = 1 << 20;
 
 /// How long to wait when the system has no memory for what is sent: the socket says that it has room all the while.
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Rows of a picture that are sent in one go.
+const MAX_PIECES: usize = 1024;
 
 /// Pieces read in one go; what has come beyond waits for the next.
 const MAX_READS: usize = 32;
@@ -55,10 +59,20 @@ pub(super) struct Answer {
     pub(super) payload: Vec<u8>,
 }
 
+/// Pixels on their way straight out of a buffer.
+#[derive(Debug)]
+struct Picture {
+    buffer: Arc<Buffer>,
+    rect: Rect,
+    sent: u64,
+}
+
 /// One display socket.
 #[derive(Debug)]
 pub(super) struct Client {
     socket: Watched<Arc<OwnedFd>>,
+    /// Goes before `outgoing`.
+    picture: Option<Picture>,
     outgoing: Vec<u8>,
     sent: usize,
     /// When to send on after the system had no memory.
@@ -81,6 +95,7 @@ impl Client {
             .map_err(|errno| Error::system("epoll_ctl", errno))?;
         Ok(Self {
             socket,
+            picture: None,
             outgoing: Vec::new(),
             sent: 0,
             retry: None,
@@ -92,7 +107,7 @@ impl Client {
 
     /// Whether bytes wait for room in the socket.
     pub(super) fn is_full(&self) -> bool {
-        self.sent < self.outgoing.len()
+        self.picture.is_some() || self.sent < self.outgoing.len()
     }
 
     /// Adds a message, or the head of one whose remaining `tail` bytes the caller adds with [`Client::bytes`].
@@ -135,6 +150,21 @@ impl Client {
         self.retry
     }
 
+    /// Sends the pixels of `rect` next, which the message lacks that was begun, without a copy. The buffer must keep
+    /// its contents as long as there is a reference to it here. Nothing else may be waiting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::flush`].
+    pub(super) fn picture(&mut self, buffer: &Arc<Buffer>, rect: Rect) -> Result<(), Error> {
+        self.picture = Some(Picture {
+            buffer: Arc::clone(buffer),
+            rect,
+            sent: 0,
+        });
+        self.flush()
+    }
+
     /// Sends what fits.
     ///
     /// # Errors
@@ -142,6 +172,22 @@ impl Client {
     /// [`Error::Connection`]; the socket is of no more use.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         self.retry = None;
+        while let Some(picture) = &mut self.picture {
+            let Picture { buffer, rect, sent } = picture;
+            let pieces: Vec<_> = copy::slices(&buffer.memory(), buffer.layout(), *rect, *sent)
+                .map(|rows| rows.take(MAX_PIECES).collect())
+                .unwrap_or_default();
+            if pieces.is_empty() {
+                self.picture = None;
+                break;
+            }
+            match send_volatile(self.socket.as_fd(), &pieces) {
+                Ok(bytes) => {
+                    *sent = sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+                }
+                Err(error) => return self.stop_sending(error),
+            }
+        }
         while let Some(rest) = self.outgoing.get(self.sent..)
             && !rest.is_empty()
         {

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use gpu_buffer::{DrmFourcc, Rect, channel_order, copy};
+use gpu_buffer::{Buffer, DrmFourcc, Rect, channel_order, copy};
 use gpu_display::{
     Display, DisplayError, Event, Frame, Freshness, Interest, Output, PixelSource, PollFd,
     Position, Presented, Query, Role, SurfaceId, SurfaceRequest,
@@ -33,6 +33,9 @@ use crate::poller::Poller;
 
 /// Bytes of pixels that are packed at a time: they are sent while still in the processor's cache.
 const BAND_BYTES: u32 = 256 << 10;
+
+/// A picture that is at least one of so many parts of its buffer is sent without a copy.
+const KEPT_SHARE: u64 = 4;
 
 /// A display that may get a socket from the vhost-user front end.
 pub trait FrontEndSocket {
@@ -178,6 +181,19 @@ fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) ->
         &update,
         row_bytes.saturating_mul(rect.height),
     );
+    if let PixelSource::Buffer(buffer) = frame.pixels
+        && is_worth_keeping(buffer, frame, rect)
+    {
+        client.flush()?;
+        if !client.is_full() {
+            let rect = Rect {
+                x: frame.crop.x.saturating_add(rect.x),
+                y: frame.crop.y.saturating_add(rect.y),
+                ..rect
+            };
+            return client.picture(buffer, rect);
+        }
+    }
     let band_rows = BAND_BYTES.checked_div(row_bytes).unwrap_or(1).max(1);
     let mut row = 0;
     while row < rect.height {
@@ -191,9 +207,7 @@ fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) ->
         let filled = out
             .len()
             .saturating_add(bytes(row_bytes).saturating_mul(bytes(band.height)));
-        let PixelSource::Memory(memory) = frame.pixels else {
-            return Ok(());
-        };
+        let memory = frame.pixels.memory();
         if let Err(error) = copy::read_rect(&memory, &frame.layout, band, DrmFourcc::Xrgb8888, out)
         {
             // The frame was checked, so this cannot be; but a message that has begun must have its length.
@@ -204,6 +218,17 @@ fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) ->
         row = row.saturating_add(band.height);
     }
     Ok(())
+}
+
+/// Whether pixels should go straight out of their buffer. While they do, drawing costs a copy of the whole buffer, so
+/// they must be a good part of it.
+fn is_worth_keeping(buffer: &Buffer, frame: &Frame<'_>, rect: Rect) -> bool {
+    let bytes = rect.area().saturating_mul(4);
+    let same_layout = *buffer.layout() == frame.layout;
+    same_layout
+        && copy::is_same_bytes(frame.layout.format(), DrmFourcc::Xrgb8888)
+        && bytes > u64::from(BAND_BYTES)
+        && bytes >= frame.layout.size() / KEPT_SHARE
 }
 
 impl FrontEndSocket for RemoteDisplay {

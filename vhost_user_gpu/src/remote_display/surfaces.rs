@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    DisplayError, Frame, Hotspot, PixelSource, Position, Role, SurfaceId, SurfaceIds,
-    SurfaceRequest,
+    DisplayError, Frame, Hotspot, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 use super::client::Client;
@@ -172,9 +171,7 @@ impl Surfaces {
             height: frame.crop.height.min(CURSOR_SIDE),
             ..frame.crop
         };
-        let PixelSource::Memory(memory) = frame.pixels else {
-            return Ok(());
-        };
+        let memory = frame.pixels.memory();
         let mut packed = Vec::new();
         copy::read_rect(
             &memory,

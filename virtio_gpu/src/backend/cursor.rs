@@ -148,7 +148,7 @@ impl<D: Display> Backend<D> {
         let presented = self.display.present(
             surface,
             &Frame {
-                pixels: PixelSource::Memory(pixels.memory()),
+                pixels: PixelSource::Buffer(pixels),
                 layout,
                 crop: whole,
                 damage: &[whole],

@@ -298,7 +298,12 @@ impl<D: Display> Backend<D> {
     fn unlink(&mut self, resource: ResourceId, scanout: ScanoutId, usage: Use) {
         if let Ok(resource) = self.resources.get(resource) {
             match usage {
-                Use::Scanout => resource.scanouts.remove(scanout),
+                Use::Scanout => {
+                    resource.scanouts.remove(scanout);
+                    if resource.scanouts.is_empty() {
+                        resource.release_spare();
+                    }
+                }
                 Use::Cursor => resource.cursors.remove(scanout),
             }
         }

@@ -192,7 +192,7 @@ impl<D: Display> Backend<D> {
         let presented = self.display.present(
             surface,
             &Frame {
-                pixels: PixelSource::Memory(pixels.memory()),
+                pixels: PixelSource::Buffer(pixels),
                 layout,
                 crop: shown.rect,
                 damage: &now,

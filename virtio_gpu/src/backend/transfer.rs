@@ -9,7 +9,7 @@ use super::{Backend, Outcome};
 use crate::error::CommandError;
 use crate::fence::Ticket;
 use crate::protocol::{ResourceId, Success};
-use crate::resource::TransferError;
+use crate::resource::{TransferEnd, TransferError};
 
 /// What is left of a transfer.
 #[derive(Debug)]
@@ -31,6 +31,13 @@ impl<D: Display> Backend<D> {
     ) -> Outcome {
         match self.check_transfer(id, rect, offset) {
             Ok(Some(bytes)) if bytes > self.limits.transfer_step_bytes => {
+                let begun = self.resources.get(id).and_then(|resource| {
+                    let begun = resource.begin_transfer(&mut *self.allocator, rect);
+                    begun.map_err(|error| refusal(id, error))
+                });
+                if let Err(error) = begun {
+                    return Outcome::Done(Err(error));
+                }
                 let ticket = self.next_ticket();
                 self.long_transfer = Some(LongTransfer {
                     ticket,
@@ -40,7 +47,11 @@ impl<D: Display> Backend<D> {
                 });
                 Outcome::Pending(ticket)
             }
-            Ok(Some(_)) => Outcome::Done(self.transfer(id, rect, offset)),
+            Ok(Some(_)) => {
+                let done = self.transfer(id, rect, offset);
+                self.end_transfer(id, &done);
+                Outcome::Done(done)
+            }
             Ok(None) => Outcome::Done(Ok(Success::NoData)),
             Err(error) => Outcome::Done(Err(error)),
         }
@@ -90,7 +101,10 @@ impl<D: Display> Backend<D> {
                     offset: offset.saturating_add(stride.saturating_mul(u64::from(rows))),
                 });
             }
-            ended => self.finished.push((ticket, ended)),
+            ended => {
+                self.end_transfer(resource, &ended);
+                self.finished.push((ticket, ended));
+            }
         }
     }
 
@@ -135,11 +149,24 @@ impl<D: Display> Backend<D> {
         self.resources
             .get(id)?
             .transfer(&mut *self.allocator, offset, rect)
-            .map_err(|source| match source {
-                TransferError::Storage(source) => CommandError::Buffer(id, source),
-                TransferError::Copy(source) => CommandError::Transfer(id, source),
-                TransferError::NoBacking => CommandError::NoBacking(id),
-            })?;
+            .map_err(|error| refusal(id, error))?;
         Ok(Success::NoData)
+    }
+
+    fn end_transfer(&mut self, id: ResourceId, outcome: &Result<Success, CommandError>) {
+        if let Ok(resource) = self.resources.get(id) {
+            resource.end_transfer(match outcome {
+                Ok(_) => TransferEnd::Done,
+                Err(_) => TransferEnd::Failed,
+            });
+        }
+    }
+}
+
+fn refusal(id: ResourceId, error: TransferError) -> CommandError {
+    match error {
+        TransferError::Storage(source) => CommandError::Buffer(id, source),
+        TransferError::Copy(source) => CommandError::Transfer(id, source),
+        TransferError::NoBacking => CommandError::NoBacking(id),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Mode, Output, PixelSource, PollFd, Position,
-    Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Mode, Output, PollFd, Position, Presented,
+    Query, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,9 +137,7 @@ impl Display for Recorder {
             return Ok(Presented::Busy);
         }
         self.frames_taken = self.frames_taken.map(|frames| frames - 1);
-        let PixelSource::Memory(memory) = frame.pixels else {
-            panic!("only memory is shown here");
-        };
+        let memory = frame.pixels.memory();
         let mut bytes = Vec::new();
         copy::read_rect(
             &memory,

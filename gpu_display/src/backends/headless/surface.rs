@@ -7,7 +7,7 @@ use gpu_buffer::{Layout, Rect, channel_order};
 
 use super::Picture;
 use super::compose::{Cursor, compose, draw_cursors};
-use crate::{Damage, DisplayError, Frame, PixelSource, Role, SurfaceId, SurfaceRequest};
+use crate::{Damage, DisplayError, Frame, Role, SurfaceId, SurfaceRequest};
 
 /// Bytes of pixels that are converted at a time: no copy of a whole frame is made on the way.
 const BAND_BYTES: usize = 256 << 10;
@@ -41,7 +41,7 @@ impl Surface {
     }
 
     fn copy(&self, frame: &Frame<'_>, image: &mut Picture) -> Result<Damage, DisplayError> {
-        let PixelSource::Memory(memory) = frame.pixels;
+        let memory = frame.pixels.memory();
         let mut damage = Damage::new();
         for &rect in frame.damage {
             damage.add(rect);
