@@ -15,6 +15,9 @@ pub(crate) const UPDATE: u32 = 8;
 const GET_EDID: u32 = 11;
 const REPLY: u32 = 4;
 
+/// How long a picture may take; some are never sent, because a newer one was there first.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Bytes of a header.
 const HEADER: usize = 12;
 
@@ -28,9 +31,16 @@ pub(crate) enum SendBuffer {
 }
 
 #[derive(Debug, Default)]
+struct Counts {
+    updates: u64,
+    /// How many somebody waits for.
+    wanted: u64,
+}
+
+#[derive(Debug, Default)]
 struct Counter {
-    updates: Mutex<u64>,
-    news: Condvar,
+    counts: Mutex<Counts>,
+    enough: Condvar,
 }
 
 /// The reading end. Its thread ends when the other end is closed.
@@ -59,18 +69,19 @@ impl Screen {
 
     /// Pictures that have come.
     pub(crate) fn updates(&self) -> u64 {
-        *self.counter.updates.lock().unwrap()
+        self.counter.counts.lock().unwrap().updates
     }
 
     /// Waits until so many have come, or some time; whether they have.
     pub(crate) fn wait_for(&self, updates: u64) -> bool {
-        let guard = self.counter.updates.lock().unwrap();
-        let (have, _) = self
+        let mut counts = self.counter.counts.lock().unwrap();
+        counts.wanted = updates;
+        let (counts, _) = self
             .counter
-            .news
-            .wait_timeout_while(guard, Duration::from_millis(100), |have| *have < updates)
+            .enough
+            .wait_timeout_while(counts, PATIENCE, |counts| counts.updates < updates)
             .unwrap();
-        *have >= updates
+        counts.updates >= updates
     }
 }
 
@@ -92,8 +103,11 @@ fn read_all(stream: UnixStream, counter: &Counter) {
         }
         match request {
             UPDATE => {
-                *counter.updates.lock().unwrap() += 1;
-                counter.news.notify_one();
+                let mut counts = counter.counts.lock().unwrap();
+                counts.updates += 1;
+                if counts.updates == counts.wanted {
+                    counter.enough.notify_one();
+                }
             }
             GET_PROTOCOL_FEATURES => reply(&mut replies, request, &0_u64.to_ne_bytes()),
             GET_DISPLAY_INFO => reply(&mut replies, request, &display_info()),

@@ -27,7 +27,23 @@ const SMALL: u16 = 8;
 /// The same for batches of small rectangles.
 const BATCHES_AHEAD: u64 = 8;
 
+/// Whole pictures.
 pub(super) fn measure(setting: &Setting, report: &mut Report) {
+    let mut front_ends = start(setting);
+    for size in [FULL_HD, UHD] {
+        for work in [Work::TransferAndFlush, Work::Flush] {
+            whole(setting, report, &mut front_ends, size, work);
+        }
+    }
+}
+
+/// Small parts of a picture.
+pub(super) fn measure_damage(setting: &Setting, report: &mut Report) {
+    small(setting, report, &mut start(setting));
+}
+
+/// Ours, and QEMU's with the send buffer that it gets and with the best.
+fn start(setting: &Setting) -> Vec<FrontEnd> {
     let mut front_ends = vec![FrontEnd::start(
         &setting.ours,
         &setting.guest,
@@ -41,17 +57,7 @@ pub(super) fn measure(setting: &Setting, report: &mut Report) {
         large.name = "qemu, 4 MiB";
         front_ends.push(large);
     }
-    for size in [FULL_HD, UHD] {
-        whole(
-            setting,
-            report,
-            &mut front_ends,
-            size,
-            Work::TransferAndFlush,
-        );
-        whole(setting, report, &mut front_ends, size, Work::Flush);
-    }
-    small(setting, report, &mut front_ends);
+    front_ends
 }
 
 /// What a guest does for a picture.

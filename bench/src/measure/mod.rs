@@ -47,9 +47,10 @@ impl Setting {
 type Measure = fn(&Setting, &mut Report);
 
 /// All measurements, by name.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("transfer", transfer::measure),
     ("frames", frames::measure),
+    ("damage", frames::measure_damage),
     ("commands", commands::measure),
     ("creation", creation::measure),
     ("idle", idle::measure),
