@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::Plan;
 use super::machine::Machine;
 use super::meter::Course;
-use crate::daemon::Daemon;
 use crate::front_end::{
     ADD_MEM_REG, GPU_SET_SOCKET, REM_MEM_REG, SET_CONFIG, SET_FEATURES, SET_MEM_TABLE, SET_OWNER,
     SET_VRING_ADDR, SET_VRING_BASE, SET_VRING_CALL, SET_VRING_ENABLE, SET_VRING_KICK,
@@ -38,8 +37,7 @@ struct Refused<'a> {
 }
 
 pub(super) fn refused_messages(plan: &Plan) -> Vec<Course> {
-    // Each refusal is worth a line, which is too many here.
-    let daemon = Daemon::start_with(&plan.program, &["--log-level", "error"]);
+    let daemon = plan.daemon();
     let mut machine = Machine::start(&daemon);
     let files = Files {
         null: File::open("/dev/null").unwrap(),
