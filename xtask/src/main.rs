@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod error;
 mod guest;
@@ -38,6 +39,8 @@ enum Action {
     Guest(guest::GuestArgs),
     /// Show a moving picture that a Linux guest draws through our device
     Demo(demo::DemoArgs),
+    /// Measure our device beside its bounds and QEMU's own daemon
+    Bench(bench::BenchArgs),
     /// Repeat everything that comes and goes until a leak would show
     Soak(soak::SoakArgs),
     /// Run every check and test; the last line is the summary
@@ -76,6 +79,10 @@ fn run(action: Action) -> Result<ExitCode> {
         }
         Action::Demo(arguments) => {
             demo::run(&workspace, &arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Bench(arguments) => {
+            bench::run(&workspace, &arguments)?;
             Ok(ExitCode::SUCCESS)
         }
         Action::Soak(arguments) => Ok(if soak::run(&workspace, &arguments)? {

@@ -10,6 +10,7 @@ use crate::setup::Purpose;
 use crate::setup::apt::Apt;
 
 const PROGRAM: &str = "qemu-system-x86_64";
+const DAEMON: &str = "vhost-user-gpu";
 const OLDEST: u32 = 8;
 
 /// An emulator and what it needs to run from where it is.
@@ -46,7 +47,29 @@ impl Qemu {
     }
 }
 
+/// QEMU's own vhost-user-gpu daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct QemuDaemon {
+    pub(crate) program: PathBuf,
+    /// Where its libraries are, unless they are installed.
+    pub(crate) libraries: Option<PathBuf>,
+}
+
 impl Qemu {
+    /// The daemon that came with this QEMU, if any.
+    pub(crate) fn daemon(&self) -> Option<QemuDaemon> {
+        let root = self.unpacked.as_deref().unwrap_or(Path::new("/"));
+        let folders = ["usr/lib/qemu", "usr/libexec", "usr/lib"];
+        let mut programs = folders.iter().map(|folder| root.join(folder).join(DAEMON));
+        Some(QemuDaemon {
+            program: programs.find(|program| program.is_file())?,
+            libraries: self
+                .unpacked
+                .as_ref()
+                .map(|root| root.join("usr/lib/x86_64-linux-gnu")),
+        })
+    }
+
     /// The window this QEMU can open, if any.
     pub(crate) fn window(&self) -> Option<Window> {
         let displays = process::capture(self.command().args(["-display", "help"])).ok()?;
