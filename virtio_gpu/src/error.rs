@@ -2,7 +2,7 @@
 
 use gpu_display::DisplayError;
 
-use crate::protocol::{ContextId, ErrorCode, ResourceId, ScanoutId};
+use crate::protocol::{ErrorCode, ResourceId, ScanoutId};
 use crate::queue::QueueSetup;
 
 /// Why the device cannot be made or set up: a mistake of the embedding
@@ -52,9 +52,6 @@ pub enum CommandError {
     /// The id for a new resource is 0 or taken.
     #[error("resource id {0} is 0 or in use")]
     ResourceIdTaken(ResourceId),
-    /// No context has this id.
-    #[error("there is no context {0}")]
-    UnknownContext(ContextId),
     /// The scanout does not exist.
     #[error("scanout {0} is beyond the {1} there are")]
     UnknownScanout(ScanoutId, u32),
@@ -136,7 +133,6 @@ impl CommandError {
             | Self::Display(..)
             | Self::Stopped => ErrorCode::Unspec,
             Self::UnknownResource(_) | Self::ResourceIdTaken(_) => ErrorCode::InvalidResourceId,
-            Self::UnknownContext(_) => ErrorCode::InvalidContextId,
             Self::UnknownScanout(..) => ErrorCode::InvalidScanoutId,
             Self::BlobUnavailable(_)
             | Self::UnknownFormat(_)
