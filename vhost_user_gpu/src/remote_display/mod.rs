@@ -31,7 +31,7 @@ use self::wire::{MAX_SIDE, Request, Update};
 use crate::Error;
 use crate::poller::Poller;
 
-/// Bytes of pixels that are packed at a time: they are sent while still in the processor's cache.
+/// Bytes of pixels that are packed before they are sent: while still in the processor's cache.
 const BAND_BYTES: u32 = 256 << 10;
 
 /// A picture that is at least one of so many parts of its buffer is sent without a copy.
@@ -166,7 +166,8 @@ impl RemoteDisplay {
     }
 }
 
-/// Sends one UPDATE. Its pixels are packed band by band, and gone before the next band unless the socket is full.
+/// Sends one UPDATE, or packs a small one. Of a large one that is not sent straight from its buffer, each band is gone
+/// before the next is packed, unless the socket is full.
 fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) -> Result<(), Error> {
     let row_bytes = rect.width.saturating_mul(4);
     let update = Update {
@@ -214,7 +215,10 @@ fn send_rect(client: &mut Client, output: u32, frame: &Frame<'_>, rect: Rect) ->
             log::error!("a checked frame cannot be read: {error}");
         }
         out.resize(filled, 0);
-        client.flush()?;
+        // Small rectangles go together.
+        if filled >= bytes(BAND_BYTES) {
+            client.flush()?;
+        }
         row = row.saturating_add(band.height);
     }
     Ok(())
