@@ -7,6 +7,7 @@ pub mod device;
 pub mod edid;
 mod error;
 pub mod fence;
+mod in_flight;
 mod limits;
 pub mod protocol;
 pub mod queue;

@@ -6,14 +6,14 @@
 //! A popped chain is a [`Chain`], which must be given back with
 //! [`VirtQueue::complete`] or [`Chain::abandon`]ed on a device reset.
 
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use virtio_queue::{Queue, QueueT};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, WriteVolatile};
 
 use crate::descriptors::{Access, Descriptors};
 use crate::error::DeviceError;
+use crate::in_flight::InFlight;
 use crate::protocol::Features;
 
 /// The largest ring the device accepts.
@@ -104,7 +104,9 @@ const NO_INTERRUPT: u16 = 1;
 pub struct VirtQueue {
     ring: Queue,
     features: Features,
-    in_flight: HashSet<u16>,
+    /// The available index when it was last read.
+    available: u16,
+    in_flight: InFlight,
     broken: bool,
 }
 
@@ -146,7 +148,8 @@ impl VirtQueue {
         Ok(Self {
             ring,
             features,
-            in_flight: HashSet::new(),
+            available: setup.next_avail,
+            in_flight: InFlight::default(),
             broken: false,
         })
     }
@@ -186,15 +189,13 @@ impl VirtQueue {
         if self.broken {
             return Popped::Broken;
         }
-        let head = match self.waiting(memory) {
-            Some(0) => return Popped::Empty,
-            Some(_) => self.ring.pop_descriptor_chain(memory),
-            None => None,
-        }
-        .map(|chain| chain.head_index());
-        let Some(head) = head else {
-            self.broken = true;
-            return Popped::Broken;
+        let head = match self.next_head(memory) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Popped::Empty,
+            Err(BrokenRing) => {
+                self.broken = true;
+                return Popped::Broken;
+            }
         };
         if head >= self.ring.size() || !self.in_flight.insert(head) {
             log::warn!("the driver made descriptor {head} available against the rules");
@@ -206,12 +207,28 @@ impl VirtQueue {
         read(descriptors, head, memory, request, limits)
     }
 
-    /// How many entries wait in the available ring; `None` if its index is
-    /// unreadable or further ahead than the ring is long.
-    fn waiting(&self, memory: &GuestMemoryMmap) -> Option<u16> {
-        let avail = self.ring.avail_idx(memory, Ordering::Acquire).ok()?;
-        let waiting = avail.0.wrapping_sub(self.ring.next_avail());
-        (waiting <= self.ring.size()).then_some(waiting)
+    /// Takes the next entry of the available ring, if there is one. The index
+    /// is read again only when everything up to it was taken.
+    fn next_head(&mut self, memory: &GuestMemoryMmap) -> Result<Option<u16>, BrokenRing> {
+        let next = self.ring.next_avail();
+        if self.available == next {
+            let index = self.ring.avail_idx(memory, Ordering::Acquire);
+            self.available = index.map_err(|_| BrokenRing)?.0;
+            if self.available.wrapping_sub(next) > self.ring.size() {
+                return Err(BrokenRing);
+            }
+        }
+        if self.available == next {
+            return Ok(None);
+        }
+        let slot = next.checked_rem(self.ring.size()).ok_or(BrokenRing)?;
+        let offset = u64::from(slot).saturating_mul(2).saturating_add(4);
+        let entry = self.ring.avail_ring().checked_add(offset);
+        let head: u16 = memory
+            .read_obj(GuestAddress(entry.ok_or(BrokenRing)?))
+            .map_err(|_| BrokenRing)?;
+        self.ring.set_next_avail(next.wrapping_add(1));
+        Ok(Some(u16::from_le(head)))
     }
 
     /// Gives a chain back with its answer. An answer that does not fit, or
@@ -219,7 +236,7 @@ impl VirtQueue {
     /// what was really written.
     pub fn complete(&mut self, memory: &GuestMemoryMmap, mut chain: Chain, answer: &[u8]) {
         chain.owed = false;
-        self.in_flight.remove(&chain.head);
+        self.in_flight.remove(chain.head);
         let written = write(&chain, memory, answer);
         if let Err(error) = self.ring.add_used(memory, chain.head, written) {
             log::warn!("cannot return descriptor {}: {error}", chain.head);
@@ -251,6 +268,11 @@ impl VirtQueue {
         }
     }
 }
+
+/// The available ring lies outside guest memory, or its index is further ahead
+/// than the ring is long.
+#[derive(Debug)]
+struct BrokenRing;
 
 fn read(
     descriptors: Descriptors<'_>,
@@ -288,16 +310,7 @@ fn read(
             .request
             .saturating_sub(request.len())
             .min(usize::try_from(buffer.length).unwrap_or(usize::MAX));
-        // Before the buffer grows, so that a lie about the length costs
-        // nothing.
-        if !memory.check_range(buffer.address, wanted) {
-            readable = false;
-            continue;
-        }
-        let start = request.len();
-        request.resize(start.saturating_add(wanted), 0);
-        let target = request.get_mut(start..).unwrap_or_default();
-        readable &= memory.read_slice(target, buffer.address).is_ok();
+        readable &= append(memory, buffer.address, wanted, request).is_some();
     }
     if readable {
         Popped::Request(chain)
@@ -306,12 +319,38 @@ fn read(
     }
 }
 
+/// Adds `length` bytes of guest memory to `request`, which does not grow where
+/// there is no such memory: a lie about the length costs nothing.
+fn append(
+    memory: &GuestMemoryMmap,
+    address: GuestAddress,
+    length: usize,
+    request: &mut Vec<u8>,
+) -> Option<()> {
+    if let Ok(piece) = memory.get_slice(address, length) {
+        return request.write_all_volatile(&piece).ok();
+    }
+    // Not in one region.
+    if !memory.check_range(address, length) {
+        return None;
+    }
+    let start = request.len();
+    request.resize(start.saturating_add(length), 0);
+    memory.read_slice(request.get_mut(start..)?, address).ok()
+}
+
 fn write(chain: &Chain, memory: &GuestMemoryMmap, answer: &[u8]) -> u32 {
     let Ok(length) = u32::try_from(answer.len()) else {
         return 0;
     };
     if u64::from(length) > chain.room() {
         return 0;
+    }
+    if let [(address, _)] = chain.writable.as_slice()
+        && let Ok(piece) = memory.get_slice(*address, answer.len())
+    {
+        piece.copy_from(answer);
+        return length;
     }
     let mut rest = answer;
     let mut pieces = Vec::new();
