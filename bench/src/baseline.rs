@@ -46,7 +46,7 @@ impl Bare {
     /// A thread that copies a picture `times` times at each kick.
     pub(crate) fn copying(guest: &Guest, size: Size, backing: Backing, times: u32) -> Self {
         let copy = Copy::new(guest, size, backing);
-        Self::start(move || (0..times).for_each(|_| copy.run()))
+        Self::start(move || copy.run(times))
     }
 
     /// One round.
@@ -74,11 +74,23 @@ impl Copy {
         }
     }
 
-    pub(crate) fn run(&self) {
+    /// Copies it so many times. What to copy is looked up once, so that only copying is left.
+    pub(crate) fn run(&self, times: u32) {
         let mut rest = self.target.memory();
-        for piece in self.list.slices_at(0, self.list.total()).unwrap() {
-            piece.copy_to_volatile_slice(rest);
-            rest = rest.offset(piece.len()).unwrap();
+        let pieces: Vec<_> = self
+            .list
+            .slices_at(0, self.list.total())
+            .unwrap()
+            .map(|piece| {
+                let (target, after) = rest.split_at(piece.len()).unwrap();
+                rest = after;
+                (piece, target)
+            })
+            .collect();
+        for _ in 0..times {
+            for (piece, target) in &pieces {
+                piece.copy_to_volatile_slice(*target);
+            }
         }
     }
 }

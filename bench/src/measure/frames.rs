@@ -95,7 +95,7 @@ fn whole(
     let copy = Copy::new(&setting.guest, size, Backing::Whole);
     let copied = || match work {
         Work::Flush => {}
-        Work::TransferAndFlush => copy.run(),
+        Work::TransferAndFlush => copy.run(1),
     };
     let mut contenders: Vec<_> = front_ends
         .iter_mut()
