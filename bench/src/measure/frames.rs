@@ -219,9 +219,8 @@ impl Pace {
                 wanted = screen.updates();
             }
         }
-        let rate = (screen.updates() - first) as f64 / start.elapsed().as_secs_f64();
         screen.wait_for(wanted);
-        rate
+        (screen.updates() - first) as f64 / start.elapsed().as_secs_f64()
     }
 }
 
@@ -257,8 +256,7 @@ impl RawWriter {
             (&self.socket).write_all(&self.message).unwrap();
             sent += 1;
         }
-        let rate = (self.screen.updates() - first) as f64 / start.elapsed().as_secs_f64();
         self.screen.wait_for(first + sent);
-        rate
+        (self.screen.updates() - first) as f64 / start.elapsed().as_secs_f64()
     }
 }
