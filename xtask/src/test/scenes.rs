@@ -15,6 +15,8 @@ use crate::test::guest::Stage;
 
 /// How long a program may take to draw: emulation is slow, and programs load through 9p.
 const DRAWN: Duration = Duration::from_secs(60);
+/// How long a program may take to load before the screen is looked at for the first time.
+const LOADED: Duration = Duration::from_secs(8);
 /// modetest's pattern has more, the kernel's console has fewer.
 const COLOURS: usize = 8;
 /// How long what was drawn may take to be seen.
@@ -33,6 +35,8 @@ pub(crate) fn modetest(stage: &mut Stage<'_>) -> Result<()> {
     let job = stage
         .session
         .start(&["modetest", "-M", "virtio_gpu", "-s", &mode])?;
+    // A look at the screen makes the looker master for a moment, and modetest gives up if it comes just then.
+    std::thread::sleep(LOADED);
     // It says nothing that could be waited for: its output stays in its buffer until it ends.
     let start = Instant::now();
     loop {
