@@ -1,6 +1,15 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
 
 mod capset;
+mod error;
+mod id;
+pub mod queue;
+mod renderer;
+mod resource;
 
 pub use capset::{Capset, CapsetId, Capsets};
+pub use error::RenderError;
+pub use id::{ContextId, ResourceId};
+pub use queue::{Completion, JobId, RenderQueue, When, Work};
+pub use renderer::{ContextArgs, FenceId, PassedFence, Renderer, Timeline};
+pub use resource::{Box3, Direction, ReadBack, ResourceArgs, Transfer, Upload};

@@ -1,0 +1,170 @@
+//! The render queue: jobs in, completions out, in the order in which they end.
+//!
+//! The device's thread owns it and never waits for it. *Inline*, jobs are
+//! carried out where they are pushed; in a *thread*, on one of their own, as
+//! GL wants it. Both look the same from outside.
+
+mod executor;
+mod inline;
+mod job;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use crate::{Capsets, RenderError, Renderer};
+use inline::Inline;
+pub use job::{Completion, JobId, When, Work};
+pub use thread::Starting;
+use thread::Thread;
+
+/// Jobs that may wait on a renderer.
+const JOBS: usize = 64;
+
+/// Bytes of command streams that may wait on a renderer.
+const PAYLOAD_BYTES: usize = 32 << 20;
+
+/// The way to one renderer.
+#[derive(Debug)]
+pub struct RenderQueue {
+    placement: Placement,
+    capsets: Capsets,
+    /// Jobs that have not ended, and what each carries along.
+    outstanding: BTreeMap<JobId, usize>,
+    payload_bytes: usize,
+    last: JobId,
+}
+
+#[derive(Debug)]
+enum Placement {
+    Inline(Inline),
+    Thread(Thread),
+}
+
+/// A job on its way.
+#[derive(Debug)]
+struct Job {
+    id: JobId,
+    work: Work,
+    when: When,
+}
+
+impl RenderQueue {
+    /// A queue that carries each job out when it is pushed.
+    pub fn inline(renderer: Box<dyn Renderer + Send>) -> Self {
+        let capsets = renderer.capsets();
+        Self::new(Placement::Inline(Inline::new(renderer)), capsets)
+    }
+
+    /// Starts a thread that makes its renderer with `start` and keeps it.
+    ///
+    /// # Errors
+    /// [`RenderError::System`].
+    pub fn thread<R: Renderer>(
+        start: impl FnOnce() -> Result<R, RenderError> + Send + 'static,
+    ) -> Result<Starting, RenderError> {
+        Thread::start(start)
+    }
+
+    fn new(placement: Placement, capsets: Capsets) -> Self {
+        Self {
+            placement,
+            capsets,
+            outstanding: BTreeMap::new(),
+            payload_bytes: 0,
+            last: JobId(0),
+        }
+    }
+
+    /// What the renderer can do.
+    pub fn capsets(&self) -> &Capsets {
+        &self.capsets
+    }
+
+    /// Whether the caller may push more of a guest's commands: otherwise it
+    /// should leave them where they are until some jobs have ended. A push is
+    /// never refused.
+    pub fn has_room(&self) -> bool {
+        self.outstanding.len() < JOBS && self.payload_bytes < PAYLOAD_BYTES
+    }
+
+    /// Jobs that have not ended.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// Adds a job behind all others. Its end is handed over by
+    /// [`RenderQueue::next_completion`], always.
+    pub fn push(&mut self, work: Work, when: When) -> JobId {
+        let id = JobId(self.last.0.wrapping_add(1));
+        self.last = id;
+        let bytes = work.payload_bytes();
+        self.payload_bytes = self.payload_bytes.saturating_add(bytes);
+        self.outstanding.insert(id, bytes);
+        let job = Job { id, work, when };
+        match &mut self.placement {
+            Placement::Inline(inline) => inline.push(job),
+            Placement::Thread(thread) => thread.push(job),
+        }
+        id
+    }
+
+    /// Takes the next job that has ended, `None` if there is none now. Call
+    /// it until then whenever [`RenderQueue::poll_fd`] is readable, and when
+    /// [`RenderQueue::deadline`] is due.
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        let next = match &mut self.placement {
+            Placement::Inline(inline) => Next::of(inline.next_completion()),
+            Placement::Thread(thread) => thread.next_completion(),
+        };
+        let completion = match next {
+            Next::Nothing => return None,
+            Next::Completion(completion) => completion,
+            Next::Lost => {
+                let (&job, _) = self.outstanding.first_key_value()?;
+                Completion {
+                    job,
+                    result: Err(RenderError::Lost),
+                    returned: None,
+                }
+            }
+        };
+        let bytes = self.outstanding.remove(&completion.job).unwrap_or(0);
+        self.payload_bytes = self.payload_bytes.saturating_sub(bytes);
+        Some(completion)
+    }
+
+    /// Readable when a job has ended; `None` inline.
+    pub fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.placement {
+            Placement::Inline(_) => None,
+            Placement::Thread(thread) => Some(thread.poll_fd()),
+        }
+    }
+
+    /// When an inline renderer wants to be asked for completions again.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.placement {
+            Placement::Inline(inline) => inline.deadline(),
+            Placement::Thread(_) => None,
+        }
+    }
+}
+
+/// What a placement has for its queue.
+#[derive(Debug)]
+enum Next {
+    /// Nothing now.
+    Nothing,
+    /// The end of a job.
+    Completion(Completion),
+    /// The renderer is gone, and with it all its jobs.
+    Lost,
+}
+
+impl Next {
+    fn of(completion: Option<Completion>) -> Self {
+        completion.map_or(Self::Nothing, Self::Completion)
+    }
+}

@@ -1,0 +1,171 @@
+//! What renders: virglrenderer, or the recording one of tests.
+
+use gpu_buffer::ScatterList;
+
+use crate::{
+    CapsetId, Capsets, ContextId, ReadBack, RenderError, ResourceArgs, ResourceId, Transfer, Upload,
+};
+
+/// A context to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContextArgs {
+    /// A name for logs, any bytes.
+    pub name: Vec<u8>,
+    /// The capability set that the context speaks, `None` for the renderer's
+    /// choice.
+    pub capset: Option<CapsetId>,
+}
+
+/// A line of fences: one passes only after all earlier ones of its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timeline {
+    /// The renderer's own.
+    Global,
+    /// One ring of one context.
+    Context {
+        /// The context.
+        context: ContextId,
+        /// The ring, 0 to 63.
+        ring: u8,
+    },
+}
+
+/// Names a fence. Each one asked for has a larger number than all before, on
+/// any timeline; none is used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FenceId(pub u64);
+
+/// Says that a fence has passed, and with it all earlier ones of its timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassedFence {
+    /// The timeline.
+    pub timeline: Timeline,
+    /// The newest of its fences that has passed.
+    pub fence: FenceId,
+}
+
+/// Something that renders.
+///
+/// All calls come from the one thread that made it: it need not be `Send`.
+/// Ids and sizes come from a guest, unchecked unless the method says
+/// otherwise; a call that fails leaves everything as it was.
+///
+/// A [`ScatterList`] given to it may be read and written by any later call
+/// until `detach_backing`, `destroy_resource`, `revoke` or `reset` returns.
+pub trait Renderer {
+    /// What it can do, complete: each set is there in full.
+    fn capsets(&self) -> Capsets;
+
+    /// Makes a context.
+    ///
+    /// # Errors
+    /// [`RenderError`]: the id is 0 or taken, or the renderer refuses.
+    fn create_context(&mut self, context: ContextId, args: &ContextArgs)
+    -> Result<(), RenderError>;
+
+    /// Destroys a context. Its fences that have not passed are reported as
+    /// passed by the next [`Renderer::poll`].
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownContext`].
+    fn destroy_context(&mut self, context: ContextId) -> Result<(), RenderError>;
+
+    /// Lets a context use a resource. Twice is the same as once.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownContext`], [`RenderError::UnknownResource`].
+    fn attach_resource(
+        &mut self,
+        context: ContextId,
+        resource: ResourceId,
+    ) -> Result<(), RenderError>;
+
+    /// Takes a resource away from a context.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownContext`], [`RenderError::UnknownResource`].
+    fn detach_resource(
+        &mut self,
+        context: ContextId,
+        resource: ResourceId,
+    ) -> Result<(), RenderError>;
+
+    /// Makes a resource; its contents are zero.
+    ///
+    /// # Errors
+    /// [`RenderError`]: the id is 0 or taken, the arguments contradict each
+    /// other, or there is no memory.
+    fn create_resource(
+        &mut self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+    ) -> Result<(), RenderError>;
+
+    /// Destroys a resource and lets go of its backing.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownResource`].
+    fn destroy_resource(&mut self, resource: ResourceId) -> Result<(), RenderError>;
+
+    /// Gives a resource guest memory to copy from and to.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownResource`], [`RenderError::Backing`] if it has
+    /// some or the list is not mapped.
+    fn attach_backing(
+        &mut self,
+        resource: ResourceId,
+        backing: ScatterList,
+    ) -> Result<(), RenderError>;
+
+    /// Lets go of a resource's guest memory. Without any there is nothing to
+    /// do.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownResource`].
+    fn detach_backing(&mut self, resource: ResourceId) -> Result<(), RenderError>;
+
+    /// Lets go of the guest memory of all resources.
+    fn revoke(&mut self);
+
+    /// Destroys all contexts and resources. No fence of before is reported
+    /// any more.
+    fn reset(&mut self);
+
+    /// Copies between a resource and its backing.
+    ///
+    /// # Errors
+    /// [`RenderError`]: an id is unknown, there is no backing, the region
+    /// leaves the resource or the backing.
+    fn transfer(&mut self, transfer: &Transfer) -> Result<(), RenderError>;
+
+    /// Puts a picture into a resource.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    fn upload(&mut self, upload: &Upload) -> Result<(), RenderError>;
+
+    /// Copies rectangles out of a resource, after everything that was
+    /// submitted before.
+    ///
+    /// # Errors
+    /// [`RenderError`]; the target may hold anything then.
+    fn read_back(&mut self, read: &ReadBack) -> Result<(), RenderError>;
+
+    /// Carries out a command stream in a context; the stream may be written
+    /// to.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownContext`], or that the stream is no good.
+    fn submit(&mut self, context: ContextId, commands: &mut [u32]) -> Result<(), RenderError>;
+
+    /// Marks the end of everything done so far. [`Renderer::poll`] reports it.
+    ///
+    /// # Errors
+    /// [`RenderError`]: then nothing will be reported.
+    fn create_fence(&mut self, timeline: Timeline, fence: FenceId) -> Result<(), RenderError>;
+
+    /// Appends the fences that have passed since the last call, without
+    /// waiting.
+    fn poll(&mut self, passed: &mut Vec<PassedFence>);
+}
