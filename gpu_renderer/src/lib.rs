@@ -6,6 +6,8 @@ mod id;
 pub mod queue;
 mod renderer;
 mod resource;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use capset::{Capset, CapsetId, Capsets};
 pub use error::RenderError;
