@@ -70,6 +70,7 @@ pub fn serve<D: Display + FrontEndSocket>(
     loop {
         let mut event_loop = EventLoop::new(device, stream, poller.clone())?;
         let ended = event_loop.run();
+        event_loop.session.stop_rings();
         let Some(listener) = &listener else {
             return ended;
         };

@@ -10,6 +10,7 @@ pub(crate) mod connection;
 mod memory;
 pub(crate) mod message;
 mod negotiation;
+mod resume;
 mod rings;
 
 use std::os::fd::OwnedFd;

@@ -1,15 +1,17 @@
 //! The messages that set rings up, start and stop them.
 
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use gpu_display::Display;
 use vhost::vhost_user::message::{
     FrontendReq, VhostUserU64, VhostUserVringAddr, VhostUserVringState,
 };
-use virtio_gpu::QueueSetup;
+use virtio_gpu::{QueueSetup, Turn};
 use vm_memory::ByteValued;
 
 use super::message::Message;
+use super::resume::next_request;
 use super::{Answer, Session};
 use crate::Error;
 use crate::memory::MemoryTable;
@@ -58,6 +60,19 @@ impl<D: Display + FrontEndSocket> Session<D> {
         let base = small(request, "base", state.num)?;
         self.stopped_ring(request, state.index)?.base = base;
         Ok(Answer::Done)
+    }
+
+    /// Answers everything that was taken from the rings, and serves them no longer: the front end is gone or is to go,
+    /// but its guest may live on.
+    pub(crate) fn stop_rings(&mut self) {
+        let mut turn = Turn::default();
+        for ring in [&mut self.control, &mut self.cursor] {
+            if let Some(stopped) = self.device.stop_queue(ring.queue) {
+                turn = turn.merge(stopped.turn);
+            }
+            ring.stop();
+        }
+        self.notify(turn);
     }
 
     /// Stops a ring: everything taken from it has been answered when the reply goes.
@@ -172,6 +187,13 @@ impl<D: Display + FrontEndSocket> Session<D> {
         }
         let ring = ring_of(&mut self.control, &mut self.cursor, request, index)?;
         let setup = queue_setup(ring, &self.memory)?;
+        if setup.next_avail != ring.base && self.throttle.allows("base", Instant::now()) {
+            log::warn!(
+                "ring {index} goes on at request {}, where its used ring ends, instead of {}",
+                setup.next_avail,
+                ring.base
+            );
+        }
         let turn = self
             .device
             .start_queue(ring.queue, &setup)
@@ -213,13 +235,15 @@ pub(super) fn queue_setup(ring: &Vring, memory: &MemoryTable) -> Result<QueueSet
         index: ring.index,
         missing: "it has no addresses",
     })?;
-    Ok(QueueSetup {
+    let mut setup = QueueSetup {
         size: ring.size,
         descriptor_table: memory.translate(addresses.descriptor_table)?,
         avail_ring: memory.translate(addresses.avail_ring)?,
         used_ring: memory.translate(addresses.used_ring)?,
         next_avail: ring.base,
-    })
+    };
+    setup.next_avail = next_request(&setup, &memory.guest_memory());
+    Ok(setup)
 }
 
 /// The ring index of a descriptor message, and its descriptor unless it says that there is none.
