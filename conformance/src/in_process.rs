@@ -41,7 +41,6 @@ impl InProcess {
         let config = DeviceConfig {
             scanouts,
             limits,
-            ..DeviceConfig::default()
         };
         let mut made = Self {
             device: Device::new(config, Screen::new(scanouts)).expect("1 to 16 scanouts"),

@@ -309,7 +309,6 @@ impl Pair {
         let config = DeviceConfig {
             scanouts: SCANOUTS,
             limits,
-            ..DeviceConfig::default()
         };
         let mut device = Device::new(config, Screen::new(SCANOUTS)).unwrap();
         device.set_memory(memory.clone());

@@ -1,14 +1,15 @@
 //! The device: features, configuration space, queues and reset around the
 //! state tracker.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gpu_display::Display;
-use gpu_renderer::Capsets;
+use gpu_renderer::RenderQueue;
 use vm_memory::GuestMemoryMmap;
 
-use crate::backend::{Backend, Left, Outcome};
+use crate::backend::{Backend, Left, Outcome, RenderNews};
 use crate::error::{CommandError, DeviceError, chain_of};
 use crate::fence::{Taken, Timeline, Waiting};
 use crate::limits::Limits;
@@ -22,6 +23,12 @@ use crate::throttle::Throttle;
 /// Length of a response header: the shortest answer there is.
 const HEADER_BYTES: u64 = 24;
 
+/// Length of a SUBMIT_3D without its stream.
+const SUBMIT_HEADER_BYTES: usize = 32;
+
+/// What is kept of the memory for a request's bytes.
+const REQUEST_BYTES_KEPT: usize = 1 << 20;
+
 /// Length of the answer to GET_EDID.
 const EDID_ANSWER_BYTES: u64 = 1056;
 
@@ -33,8 +40,6 @@ pub struct DeviceConfig {
     pub scanouts: u32,
     /// Caps on what the guest can make the host hold.
     pub limits: Limits,
-    /// What the renderer offers; empty without one.
-    pub capsets: Capsets,
 }
 
 impl Default for DeviceConfig {
@@ -42,7 +47,6 @@ impl Default for DeviceConfig {
         Self {
             scanouts: 1,
             limits: Limits::default(),
-            capsets: Capsets::default(),
         }
     }
 }
@@ -113,6 +117,26 @@ impl Turn {
     }
 }
 
+/// How far [`Device::quiesce`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the guest waits for its interrupt"]
+pub struct Quiescing {
+    /// Whether all is quiet.
+    pub progress: Progress,
+    /// Interrupts to raise for what was answered meanwhile.
+    pub turn: Turn,
+}
+
+/// Whether something that takes a while is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is.
+    Done,
+    /// Not yet: ask again when [`Device::renderer_fd`] is readable or
+    /// [`Device::deadline`] is due.
+    Pending,
+}
+
 /// What [`Device::stop_queue`] leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the guest waits for its interrupt"]
@@ -172,6 +196,13 @@ impl Queues {
     }
 }
 
+/// Whether requests are left in the control queue for the renderer's sake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    No,
+    Yes,
+}
+
 /// A virtio-gpu device that shows its scanouts on a `D`.
 ///
 /// It has no thread of its own and never waits: the embedding program calls
@@ -188,24 +219,47 @@ pub struct Device<D> {
     throttle: Throttle,
     /// Bytes of the longest answer that the device gives.
     longest_answer: u64,
+    /// When [`Device::quiesce`] began. Until it ends no request is taken from
+    /// the control queue.
+    quiescing: Option<Instant>,
+    /// The control queue has to wait until the renderer has room.
+    held: Held,
     /// Scratch for the bytes of a request.
     request: Vec<u8>,
 }
 
 impl<D: Display> Device<D> {
-    /// A device after power-on: no feature negotiated, no queue running.
+    /// A 2D device after power-on: no feature negotiated, no queue running.
     ///
     /// # Errors
     /// [`DeviceError::ScanoutCount`].
     pub fn new(config: DeviceConfig, display: D) -> Result<Self, DeviceError> {
-        let DeviceConfig {
-            scanouts,
-            limits,
-            capsets,
-        } = config;
+        Self::build(config, display, None)
+    }
+
+    /// A device that renders for its guest, after power-on.
+    ///
+    /// # Errors
+    /// [`DeviceError::ScanoutCount`].
+    pub fn with_renderer(
+        config: DeviceConfig,
+        display: D,
+        renderer: RenderQueue,
+    ) -> Result<Self, DeviceError> {
+        Self::build(config, display, Some(renderer))
+    }
+
+    fn build(
+        config: DeviceConfig,
+        display: D,
+        renderer: Option<RenderQueue>,
+    ) -> Result<Self, DeviceError> {
+        let DeviceConfig { scanouts, limits } = config;
         if !(1..=16).contains(&scanouts) {
             return Err(DeviceError::ScanoutCount(scanouts));
         }
+        let backend = Backend::new(display, renderer, scanouts, limits);
+        let capsets = backend.capsets();
         let longest_capset = (0..)
             .map_while(|index| capsets.by_index(index))
             .map(|capset| u64::from(capset.max_size()))
@@ -216,7 +270,7 @@ impl<D: Display> Device<D> {
             ..ConfigSpace::default()
         };
         Ok(Self {
-            backend: Backend::new(display, capsets, scanouts, limits),
+            backend,
             features: Features::empty(),
             config,
             memory: None,
@@ -226,13 +280,29 @@ impl<D: Display> Device<D> {
             longest_answer: HEADER_BYTES
                 .saturating_add(longest_capset.unwrap_or(0))
                 .max(EDID_ANSWER_BYTES),
+            quiescing: None,
+            held: Held::No,
             request: Vec::new(),
         })
     }
 
     /// The features offered, as the bits of VIRTIO 1.4 §6 and §5.7.3.
     pub fn features(&self) -> u64 {
-        offered().bits()
+        self.offered().bits()
+    }
+
+    /// 2D with EDID over split rings, and 3D where there is a renderer.
+    fn offered(&self) -> Features {
+        let plain = Features::EDID
+            | Features::NOTIFY_ON_EMPTY
+            | Features::INDIRECT_DESC
+            | Features::EVENT_IDX
+            | Features::VERSION_1
+            | Features::RING_RESET;
+        match self.backend.renderer() {
+            Some(_) => plain | Features::VIRGL | Features::CONTEXT_INIT,
+            None => plain,
+        }
     }
 
     /// Takes in what the driver acknowledged.
@@ -240,7 +310,7 @@ impl<D: Display> Device<D> {
     /// # Errors
     /// [`DeviceError::UnofferedFeatures`]; then nothing changed.
     pub fn acknowledge_features(&mut self, features: u64) -> Result<(), DeviceError> {
-        let offered = offered();
+        let offered = self.offered();
         match Features::from_bits(features).filter(|bits| offered.contains(*bits)) {
             Some(bits) => {
                 self.features = bits;
@@ -264,7 +334,8 @@ impl<D: Display> Device<D> {
     }
 
     /// Gives the device the guest's memory, or a new map of it. On return no
-    /// memory that is not in the new map is read or written any more.
+    /// memory that is not in the new map is read or written any more, if a
+    /// device with a renderer was brought to rest before ([`Device::quiesce`]).
     pub fn set_memory(&mut self, memory: Arc<GuestMemoryMmap>) {
         self.backend.memory_changed(&memory);
         self.memory = Some(memory);
@@ -292,7 +363,9 @@ impl<D: Display> Device<D> {
 
     /// Stops a queue: every request popped from it is answered. A transfer is
     /// carried to its end, what the display was asked for is answered with
-    /// what is known. `None` if the queue was not running.
+    /// what is known, what the renderer has not finished fails: see
+    /// [`Device::quiesce`], which waits for it. `None` if the queue was not
+    /// running.
     pub fn stop_queue(&mut self, index: QueueIndex) -> Option<StoppedQueue> {
         self.queues.slot(index).as_ref()?;
         let mut released = Vec::new();
@@ -302,16 +375,7 @@ impl<D: Display> Device<D> {
             }
             self.collect_finished(&mut released);
         }
-        let taken = self
-            .waiting
-            .take_matching(|answer| answer.queue == index, &mut released);
-        for Taken { running, mut item } in taken {
-            if let Some(ticket) = running {
-                let known = self.backend.conclude(ticket);
-                item.encode(known.as_ref().ok_or(CommandError::Stopped.code()));
-            }
-            released.push(item);
-        }
+        self.answer_waiting(index, &mut released);
         let turn = self.publish(released);
         self.queues.slot(index).take().map(|queue| StoppedQueue {
             next_avail: queue.next_avail(),
@@ -324,6 +388,12 @@ impl<D: Display> Device<D> {
         let Some(memory) = self.memory.clone() else {
             return Turn::default();
         };
+        if index == QueueIndex::Control {
+            if self.quiescing.is_some() {
+                return Turn::default();
+            }
+            self.backend.grant_memory();
+        }
         let Some(mut queue) = self.queues.slot(index).take() else {
             return Turn::default();
         };
@@ -331,8 +401,12 @@ impl<D: Display> Device<D> {
         let mut released = Vec::new();
         let limits = self.backend.limits();
         let commands = limits.turn_commands;
+        let streams = self.features.contains(Features::VIRGL);
+        let stream_bytes = if streams { limits.submit_bytes } else { 0 };
         let chain_limits = ChainLimits {
-            request: limits.request_bytes,
+            request: limits
+                .request_bytes
+                .max(stream_bytes.saturating_add(SUBMIT_HEADER_BYTES)),
             answer: self.longest_answer,
         };
         let end = now.checked_add(Duration::from_micros(limits.turn_micros));
@@ -350,6 +424,10 @@ impl<D: Display> Device<D> {
                 handled = handled.saturating_add(1);
                 continue;
             }
+            if index == QueueIndex::Control && !self.backend.renderer_has_room() {
+                self.held = Held::Yes;
+                break;
+            }
             match queue.pop(&memory, &mut self.request, chain_limits) {
                 Popped::Request(chain) => self.handle(index, chain, &memory, &mut released),
                 Popped::Unreadable(chain) => released.push(unreadable(index, chain)),
@@ -366,15 +444,77 @@ impl<D: Display> Device<D> {
             handled = handled.saturating_add(1);
         }
         *self.queues.slot(index) = Some(queue);
-        turn.more |= self.backend.present() == Left::More;
+        self.request.shrink_to(REQUEST_BYTES_KEPT);
+        turn.more |= self.settle() == Left::More;
         self.collect_finished(&mut released);
         turn.merge(self.publish(released))
+    }
+
+    /// Presents what changed, what the renderer has finished included.
+    fn settle(&mut self) -> Left {
+        let left = self.backend.present();
+        match self.backend.dispatch_renderer() {
+            RenderNews::Nothing => left,
+            RenderNews::Some => self.backend.present(),
+        }
+    }
+
+    /// Takes in what the renderer has finished: when [`Device::renderer_fd`]
+    /// is readable or [`Device::deadline`] due.
+    pub fn dispatch_renderer(&mut self, now: Instant) -> Turn {
+        let left = self.settle();
+        let mut released = Vec::new();
+        self.collect_finished(&mut released);
+        let mut turn = self.publish(released);
+        turn.more = left == Left::More;
+        if self.held == Held::Yes && self.backend.renderer_has_room() {
+            self.held = Held::No;
+            turn = turn.merge(self.process_queue(QueueIndex::Control, now));
+        }
+        turn
+    }
+
+    /// Brings the renderer to rest: it ends what it was given, for up to
+    /// [`Limits::drain_millis`], and then lets go of the guest's memory. What
+    /// it has not finished until then is answered as failed. No request is
+    /// taken from the control queue meanwhile.
+    ///
+    /// To be called, until it is done, before guest memory is taken away, the
+    /// control queue is stopped, or the device is reset: only then no code can
+    /// touch the memory of the guest or its rings. Afterwards the next
+    /// [`Device::process_queue`] gives the renderer its memory back. A renderer
+    /// that hangs never comes to rest; how long to wait is the caller's to
+    /// say. Without a renderer it is done at once.
+    pub fn quiesce(&mut self, now: Instant) -> Quiescing {
+        let begun = *self.quiescing.get_or_insert(now);
+        let mut turn = self.dispatch_renderer(now);
+        if self.drain_end(begun).is_some_and(|end| end <= now) {
+            let mut released = Vec::new();
+            self.answer_waiting(QueueIndex::Control, &mut released);
+            turn = turn.merge(self.publish(released));
+            self.backend.revoke_memory();
+        } else if !self.backend.is_rendering() {
+            self.backend.revoke_memory();
+        }
+        // Inline it is over at once.
+        self.backend.dispatch_renderer();
+        let progress = if self.backend.is_revoked() {
+            self.quiescing = None;
+            Progress::Done
+        } else {
+            Progress::Pending
+        };
+        Quiescing { progress, turn }
+    }
+
+    fn drain_end(&self, begun: Instant) -> Option<Instant> {
+        begun.checked_add(Duration::from_millis(self.backend.limits().drain_millis))
     }
 
     /// Lets the display work: when its fd is ready or its deadline due.
     pub fn dispatch_display(&mut self, now: Instant) -> Turn {
         let news = self.backend.dispatch_display(now);
-        let left = self.backend.present();
+        let left = self.settle();
         let mut released = Vec::new();
         self.collect_finished(&mut released);
         let mut turn = self.publish(released);
@@ -387,9 +527,24 @@ impl<D: Display> Device<D> {
         turn
     }
 
-    /// When [`Device::dispatch_display`] is to be called at the latest.
+    /// When [`Device::dispatch_display`] and [`Device::dispatch_renderer`] are
+    /// to be called at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        self.backend.display().deadline()
+        let renderer = self.backend.renderer().and_then(RenderQueue::deadline);
+        let drain = self
+            .quiescing
+            .filter(|_| self.backend.renderer().is_some())
+            .and_then(|begun| self.drain_end(begun))
+            .filter(|end| *end > Instant::now());
+        let display = self.backend.display().deadline();
+        [display, renderer, drain].into_iter().flatten().min()
+    }
+
+    /// Readable when the renderer has finished something: then
+    /// [`Device::dispatch_renderer`] is to be called. `None` without a renderer
+    /// or with one in this thread.
+    pub fn renderer_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.backend.renderer()?.poll_fd()
     }
 
     /// The display.
@@ -432,6 +587,8 @@ impl<D: Display> Device<D> {
         self.backend.reset();
         self.features = Features::empty();
         self.config.events_read = 0;
+        self.quiescing = None;
+        self.held = Held::No;
     }
 
     fn handle(
@@ -457,12 +614,21 @@ impl<D: Display> Device<D> {
                 }
                 answer.header = rejected.header;
                 answer.encode(Err(rejected.error.code()));
-                let timeline = answer.header.as_ref().and_then(timeline);
+                let header = answer.header.as_ref();
+                let timeline = header.and_then(|header| self.timeline(header).ok().flatten());
                 self.waiting.add_done(timeline, answer, released);
                 return;
             }
         };
-        let timeline = timeline(&request.header);
+        let timeline = match self.timeline(&request.header) {
+            Ok(timeline) => timeline,
+            Err(error) => {
+                answer.header = Some(request.header);
+                answer.encode(Err(error.code()));
+                released.push(answer);
+                return;
+            }
+        };
         answer.header = Some(request.header);
         let outcome = self
             .backend
@@ -481,8 +647,39 @@ impl<D: Display> Device<D> {
         }
     }
 
+    /// The line on which a request's answer waits its turn.
+    fn timeline(&self, header: &RequestHeader) -> Result<Option<Timeline>, CommandError> {
+        let timeline = Timeline::of(header, self.features);
+        if let Some(Timeline::Context { context, ring }) = timeline {
+            if ring > RequestHeader::MAX_RING_INDEX {
+                return Err(CommandError::UnknownRing(ring));
+            }
+            self.backend.contexts().check(context)?;
+        }
+        Ok(timeline)
+    }
+
+    /// Answers all requests of a queue that are not answered yet.
+    fn answer_waiting(&mut self, index: QueueIndex, released: &mut Vec<Answer>) {
+        let taken = self
+            .waiting
+            .take_matching(|answer| answer.queue == index, released);
+        for Taken { running, mut item } in taken {
+            if let Some(ticket) = running {
+                let known = self.backend.conclude(ticket);
+                item.encode(known.as_ref().ok_or(CommandError::Stopped.code()));
+            }
+            released.push(item);
+        }
+    }
+
     fn collect_finished(&mut self, released: &mut Vec<Answer>) {
         for (ticket, result) in self.backend.take_finished() {
+            if let Err(error) = &result
+                && self.throttle.allows("late failure", Instant::now())
+            {
+                log::warn!("a command has failed: {}", chain_of(error));
+            }
             self.waiting.finish(
                 ticket,
                 |answer| answer.encode(result.as_ref().map_err(CommandError::code)),
@@ -542,23 +739,6 @@ impl<D> Drop for Device<D> {
     fn drop(&mut self) {
         self.abandon_all();
     }
-}
-
-/// The features offered: 2D with EDID over split rings.
-fn offered() -> Features {
-    Features::EDID
-        | Features::NOTIFY_ON_EMPTY
-        | Features::INDIRECT_DESC
-        | Features::EVENT_IDX
-        | Features::VERSION_1
-        | Features::RING_RESET
-}
-
-/// The line on which a request's answer waits its turn. Per-context timelines
-/// come with `VIRTIO_GPU_F_CONTEXT_INIT`, which is not offered, so every fence
-/// is a global one and the ring index is not looked at.
-fn timeline(header: &RequestHeader) -> Option<Timeline> {
-    header.fence().map(|_| Timeline::Global)
 }
 
 /// The answer to a request whose bytes cannot be read, and so has nothing to

@@ -1,8 +1,10 @@
 //! Errors of the crate.
 
 use gpu_display::DisplayError;
+use gpu_renderer::RenderError;
 
-use crate::protocol::{ErrorCode, ResourceId, ScanoutId};
+use crate::pixels::TransferError;
+use crate::protocol::{ContextId, ErrorCode, ResourceId, ScanoutId};
 use crate::queue::QueueSetup;
 
 /// Why the device cannot be made or set up: a mistake of the embedding
@@ -52,6 +54,35 @@ pub enum CommandError {
     /// The id for a new resource is 0 or taken.
     #[error("resource id {0} is 0 or in use")]
     ResourceIdTaken(ResourceId),
+    /// No context has this id.
+    #[error("there is no context {0}")]
+    UnknownContext(ContextId),
+    /// The id for a new context is 0 or taken.
+    #[error("context id {0} is 0 or in use")]
+    ContextIdTaken(ContextId),
+    /// A `context_init` that the device does not know.
+    #[error("there is no context of kind {0:#x}")]
+    ContextKind(u32),
+    /// The resource is not attached to the context that wants to use it.
+    #[error("resource {resource} is not attached to context {context}")]
+    NotAttached {
+        /// The resource.
+        resource: ResourceId,
+        /// The context.
+        context: ContextId,
+    },
+    /// A ring of a timeline that cannot exist.
+    #[error("there is no ring {0}")]
+    UnknownRing(u8),
+    /// A command stream that does not consist of whole words.
+    #[error("a command stream of {0} bytes")]
+    OddStream(usize),
+    /// The resource is a buffer, or a texture that cannot be shown.
+    #[error("resource {0} is not a picture")]
+    NotAPicture(ResourceId),
+    /// The renderer refused.
+    #[error("renderer")]
+    Renderer(#[source] RenderError),
     /// The scanout does not exist.
     #[error("scanout {0} is beyond the {1} there are")]
     UnknownScanout(ScanoutId, u32),
@@ -120,11 +151,19 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    pub(crate) fn transfer(id: ResourceId, error: TransferError) -> Self {
+        match error {
+            TransferError::Storage(source) => Self::Buffer(id, source),
+            TransferError::Copy(source) => Self::Transfer(id, source),
+        }
+    }
+
     /// What the guest is told. The specification leaves the choice of code to
     /// the device; these follow QEMU's, which guests have been written for.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unavailable(_)
+            | Self::NotAttached { .. }
             | Self::NoEntries(_)
             | Self::TooManyEntries(_)
             | Self::BackingAttached(_)
@@ -133,16 +172,37 @@ impl CommandError {
             | Self::Display(..)
             | Self::Stopped => ErrorCode::Unspec,
             Self::UnknownResource(_) | Self::ResourceIdTaken(_) => ErrorCode::InvalidResourceId,
+            Self::UnknownContext(_) | Self::ContextIdTaken(_) => ErrorCode::InvalidContextId,
+            Self::Renderer(error) => renderer_code(error),
             Self::UnknownScanout(..) => ErrorCode::InvalidScanoutId,
             Self::BlobUnavailable(_)
             | Self::UnknownFormat(_)
             | Self::ImpossibleSize { .. }
             | Self::RectangleOutside { .. }
+            | Self::ContextKind(_)
+            | Self::UnknownRing(_)
+            | Self::OddStream(_)
+            | Self::NotAPicture(_)
             | Self::NoEdid(_)
             | Self::NoCapset(_)
             | Self::Transfer(..) => ErrorCode::InvalidParameter,
             Self::LimitReached { .. } | Self::Buffer(..) => ErrorCode::OutOfMemory,
         }
+    }
+}
+
+/// What the guest is told of a renderer's refusal.
+fn renderer_code(error: &RenderError) -> ErrorCode {
+    match error {
+        RenderError::UnknownContext(_) | RenderError::ContextIdTaken(_) => {
+            ErrorCode::InvalidContextId
+        }
+        RenderError::UnknownResource(_) | RenderError::ResourceIdTaken(_) => {
+            ErrorCode::InvalidResourceId
+        }
+        RenderError::Impossible(_) => ErrorCode::InvalidParameter,
+        RenderError::OutOfMemory(_) => ErrorCode::OutOfMemory,
+        _ => ErrorCode::Unspec,
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::protocol::ContextId;
+use crate::protocol::{ContextId, Features, RequestHeader};
 
 /// A line of fences. Ids on different lines are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +24,22 @@ pub enum Timeline {
         /// Ring index, 0 to 63.
         ring: u8,
     },
+}
+
+impl Timeline {
+    /// The line of a request's fence, `None` without one. Rings of contexts
+    /// have lines of their own only where `VIRTIO_GPU_F_CONTEXT_INIT` was
+    /// negotiated; without it the flag means nothing.
+    pub fn of(header: &RequestHeader, features: Features) -> Option<Self> {
+        header.fence()?;
+        let ring = header
+            .timeline_ring()
+            .filter(|_| features.contains(Features::CONTEXT_INIT));
+        Some(ring.map_or(Self::Global, |ring| Self::Context {
+            context: header.context,
+            ring,
+        }))
+    }
 }
 
 /// A command whose outcome comes later. Device-wide, never reused.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod context;
 mod descriptors;
 pub mod device;
 pub mod edid;
@@ -9,6 +10,8 @@ mod error;
 pub mod fence;
 mod in_flight;
 mod limits;
+mod mirror;
+pub mod pixels;
 pub mod protocol;
 pub mod queue;
 pub mod resource;
@@ -17,7 +20,7 @@ pub mod scanout;
 pub mod testing;
 pub mod throttle;
 
-pub use device::{Device, DeviceConfig, QueueIndex, StoppedQueue, Turn};
+pub use device::{Device, DeviceConfig, Progress, QueueIndex, Quiescing, StoppedQueue, Turn};
 pub use error::{CommandError, DeviceError};
 pub use limits::Limits;
 pub use queue::QueueSetup;

@@ -15,6 +15,18 @@ pub struct Limits {
     /// holds some copies of each scanout, and one resource can be on all 16.
     /// The default has room for one monitor of 7680x4320 or four of 3840x2160.
     pub shown_bytes: u64,
+    /// Bytes of all resources of the renderer together, as far as can be told
+    /// from their sizes. A desktop with a browser and a game holds some
+    /// hundred MiB of textures; where the renderer has no GPU they are this
+    /// host's memory.
+    pub renderer_bytes: u64,
+    /// Live contexts. A guest has one for each program that draws.
+    pub contexts: usize,
+    /// Attachments of resources to contexts, all together: 64 MiB of tables.
+    pub attachments: usize,
+    /// Bytes of one command stream. Mesa sends 64 KiB at a time; uploads
+    /// inside the stream can be longer.
+    pub submit_bytes: usize,
     /// Live resources. Bounds the table; a desktop uses some hundreds.
     pub resources: usize,
     /// Width and height of a resource in pixels. Every monitor and every GL
@@ -27,12 +39,16 @@ pub struct Limits {
     /// Width and height of a cursor image in pixels. The specification says
     /// 64; real hardware planes end at 256.
     pub cursor_side: u32,
-    /// Bytes of one request that are copied out of guest memory. The longest
-    /// 2D request is an ATTACH_BACKING with `backing_entries` entries; what
-    /// lies beyond is never read.
+    /// Bytes of one request that are copied out of guest memory, a command
+    /// stream aside. The longest is an ATTACH_BACKING with `backing_entries`
+    /// entries; what lies beyond is never read.
     pub request_bytes: usize,
     /// Commands handled before the event loop gets its turn again.
     pub turn_commands: u32,
+    /// Milliseconds that the renderer has to finish what it was given when
+    /// the guest's memory is to be taken away; then the guest is told that it
+    /// failed.
+    pub drain_millis: u64,
     /// Microseconds after which a turn begins nothing new, even with commands
     /// left, so that the other queue and the display get theirs.
     pub turn_micros: u64,
@@ -49,6 +65,10 @@ impl Default for Limits {
         Self {
             host_bytes: 256 << 20,
             shown_bytes: 128 << 20,
+            renderer_bytes: 2 << 30,
+            contexts: 256,
+            attachments: 1 << 20,
+            submit_bytes: 16 << 20,
             resources: 16_384,
             side: 16_384,
             backing_entries: 16_384,
@@ -56,6 +76,7 @@ impl Default for Limits {
             cursor_side: 256,
             request_bytes: 32 + 16 * 16_384,
             turn_commands: 64,
+            drain_millis: 500,
             turn_micros: 2_000,
             transfer_step_bytes: 4 << 20,
             present_step_bytes: 32 << 20,

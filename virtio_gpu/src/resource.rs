@@ -1,14 +1,13 @@
 //! Resources: the images a guest names by number, and what they cost.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use gpu_buffer::{Allocator, Buffer, BufferRequest, Layout, Rect, ScatterList, copy};
-
+use gpu_buffer::{Allocator, Layout, Rect, ScatterList};
 use vm_memory::GuestMemoryMmap;
 
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
+use crate::pixels::{HostPixels, TransferEnd};
 use crate::protocol::{ResourceId, ScanoutId};
 
 /// A set of scanouts: bit n stands for scanout n. A device has at most 16.
@@ -43,25 +42,36 @@ impl ScanoutSet {
     }
 }
 
-/// A 2D image: host pixels, guest backing, and where it is in use.
+/// A resource: pixels of ours or an object of the renderer, guest backing,
+/// and where it is in use.
 #[derive(Debug)]
 pub struct Resource {
-    layout: Layout,
-    /// Host storage. `None` until something is transferred or shown, so that
-    /// a resource which is only created costs a table entry. A display may
-    /// keep a reference for a while; then it must not be written to.
-    pixels: Option<Arc<Buffer>>,
-    /// Where a transfer makes the next picture while a display is busy with
-    /// this one.
-    next: Option<Arc<Buffer>>,
-    /// An earlier picture, kept for its memory.
-    spare: Option<Arc<Buffer>>,
-    /// Guest memory that transfers read from.
+    /// Tells it from earlier resources with the same id.
+    generation: u64,
+    store: Store,
+    /// Guest memory that transfers copy from and to.
     backing: Option<Backing>,
+    /// Bytes charged to the guest's budget of pixels, or of the renderer's
+    /// memory.
+    charge: u64,
     /// Scanouts that show the resource.
     pub scanouts: ScanoutSet,
     /// Scanouts whose cursor has the resource's image.
     pub cursors: ScanoutSet,
+}
+
+/// Where a resource's contents are.
+#[derive(Debug)]
+enum Store {
+    /// In memory of ours: a 2D resource that no context has used yet.
+    Host(HostPixels),
+    /// With the renderer, whose copy is the truth.
+    Renderer {
+        /// The picture that it is, if it is one that can be shown.
+        layout: Option<Layout>,
+        /// What it was promoted from, until that has worked.
+        before: Option<HostPixels>,
+    },
 }
 
 /// Guest memory behind a resource.
@@ -74,130 +84,89 @@ struct Backing {
 }
 
 impl Resource {
-    /// The guest memory that transfers read from.
+    /// Tells it from earlier resources with the same id.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The guest memory that transfers copy from and to.
     pub fn backing(&self) -> Option<&ScatterList> {
         self.backing.as_ref().map(|backing| &backing.list)
     }
 
-    /// Size, stride and format of the host pixels.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// The host pixels, allocated (and zero) at first use.
-    ///
-    /// # Errors
-    /// What the allocator says.
-    pub fn pixels(
-        &mut self,
-        allocator: &mut dyn Allocator,
-    ) -> Result<&Arc<Buffer>, gpu_buffer::Error> {
-        storage(&mut self.pixels, self.layout, allocator).map(|pixels| &*pixels)
-    }
-
-    /// Makes ready for [`Resource::transfer`]s that together write all of
-    /// `rect`, so that none of it is copied in vain.
-    ///
-    /// # Errors
-    /// [`TransferError::Storage`].
-    pub fn begin_transfer(
-        &mut self,
-        allocator: &mut dyn Allocator,
-        rect: Rect,
-    ) -> Result<(), TransferError> {
-        let pixels =
-            storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?;
-        if self.next.is_some() || Arc::strong_count(pixels) == 1 {
-            return Ok(());
+    /// Size, stride and format of the picture that the resource is; `None`
+    /// for a buffer or a texture that cannot be shown.
+    pub fn layout(&self) -> Option<&Layout> {
+        match &self.store {
+            Store::Host(pixels) => Some(pixels.layout()),
+            Store::Renderer { layout, .. } => layout.as_ref(),
         }
-        // A display is still at it.
-        let free = |spare: &Arc<Buffer>| Arc::strong_count(spare) == 1;
-        self.next = self.spare.take().filter(free);
-        let next =
-            storage(&mut self.next, self.layout, allocator).map_err(TransferError::Storage)?;
-        if rect != self.layout.bounds() {
-            pixels.memory().copy_to_volatile_slice(next.memory());
-        }
-        Ok(())
     }
 
-    /// Copies a rectangle from the backing. The guest's rows are as far apart
-    /// as the resource's, and `offset` is where the rectangle's first pixel is
-    /// in the backing. It may not be in [`Resource::pixels`] before
-    /// [`Resource::end_transfer`].
+    /// The pixels of a resource that is not the renderer's.
+    pub fn host(&mut self) -> Option<&mut HostPixels> {
+        match &mut self.store {
+            Store::Host(pixels) => Some(pixels),
+            Store::Renderer { .. } => None,
+        }
+    }
+
+    /// Copies a rectangle from the backing into pixels of ours, see
+    /// [`HostPixels::transfer`].
     ///
     /// # Errors
-    /// See [`TransferError`].
+    /// [`CommandError::NoBacking`] and what the copy says; `id` is for them.
     pub fn transfer(
         &mut self,
+        id: ResourceId,
         allocator: &mut dyn Allocator,
         offset: u64,
         rect: Rect,
-    ) -> Result<(), TransferError> {
-        self.begin_transfer(allocator, rect)?;
+    ) -> Result<(), CommandError> {
+        let Store::Host(pixels) = &mut self.store else {
+            return Err(CommandError::NotAPicture(id));
+        };
         let backing = match &self.backing {
             Some(backing) if backing.list.is_mapped() => &backing.list,
-            _ => return Err(TransferError::NoBacking),
+            _ => return Err(CommandError::NoBacking(id)),
         };
-        let target = match &mut self.next {
-            Some(next) => next,
-            None => {
-                storage(&mut self.pixels, self.layout, allocator).map_err(TransferError::Storage)?
-            }
-        };
-        let stride = u64::from(self.layout.stride());
-        copy::gather(backing, offset, stride, target, rect).map_err(TransferError::Copy)
+        pixels
+            .transfer(allocator, backing, offset, rect)
+            .map_err(|error| CommandError::transfer(id, error))
     }
 
-    /// Shows what was transferred, or forgets it where that failed.
-    pub fn end_transfer(&mut self, end: TransferEnd) {
-        let Some(next) = self.next.take() else {
-            return;
-        };
-        let spare = match end {
-            TransferEnd::Done => self.pixels.replace(next),
-            TransferEnd::Failed => Some(next),
-        };
-        self.spare = spare.filter(|_| !self.scanouts.is_empty());
+    /// Whether the renderer has the contents.
+    pub fn is_rendered(&self) -> bool {
+        matches!(self.store, Store::Renderer { .. })
     }
 
-    /// Lets go of memory that only speeds up drawing while a display is busy
-    /// with the picture.
-    pub fn release_spare(&mut self) {
-        self.spare = None;
+    /// Hands the contents over to the renderer. The pixels stay until
+    /// [`Resource::end_promotion`].
+    pub fn promote(&mut self) -> Option<&mut HostPixels> {
+        let Store::Host(pixels) = &self.store else {
+            return None;
+        };
+        let layout = Some(*pixels.layout());
+        let host = std::mem::replace(
+            &mut self.store,
+            Store::Renderer {
+                layout,
+                before: None,
+            },
+        );
+        match (&mut self.store, host) {
+            (Store::Renderer { before, .. }, Store::Host(pixels)) => Some(before.insert(pixels)),
+            _ => None,
+        }
     }
-}
 
-/// What became of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransferEnd {
-    /// All of it was copied.
-    Done,
-    /// It was given up.
-    Failed,
-}
-
-/// Why a transfer failed.
-#[derive(Debug)]
-pub enum TransferError {
-    /// The resource has no backing.
-    NoBacking,
-    /// There is no memory for the host pixels.
-    Storage(gpu_buffer::Error),
-    /// The backing does not contain the rectangle.
-    Copy(gpu_buffer::Error),
-}
-
-fn storage<'a>(
-    pixels: &'a mut Option<Arc<Buffer>>,
-    layout: Layout,
-    allocator: &mut dyn Allocator,
-) -> Result<&'a mut Arc<Buffer>, gpu_buffer::Error> {
-    match pixels {
-        Some(buffer) => Ok(buffer),
-        empty => {
-            let buffer = allocator.allocate(&BufferRequest { layout })?;
-            Ok(empty.insert(Arc::new(buffer)))
+    /// Ends a promotion: the pixels go, or are the resource's again.
+    pub fn end_promotion(&mut self, end: TransferEnd) {
+        if let Store::Renderer { before, .. } = &mut self.store
+            && let Some(pixels) = before.take()
+            && end == TransferEnd::Failed
+        {
+            self.store = Store::Host(pixels);
         }
     }
 }
@@ -206,12 +175,14 @@ fn storage<'a>(
 #[derive(Debug, Default)]
 pub struct ResourceTable {
     resources: HashMap<ResourceId, Resource>,
+    last_generation: u64,
     host_bytes: u64,
+    renderer_bytes: u64,
     backing_entries: usize,
 }
 
 impl ResourceTable {
-    /// Makes a resource and charges its pixels to the guest's budget.
+    /// Makes a 2D resource and charges its pixels to the guest's budget.
     ///
     /// # Errors
     /// [`CommandError::ResourceIdTaken`], or [`CommandError::LimitReached`]
@@ -222,42 +193,88 @@ impl ResourceTable {
         layout: Layout,
         limits: &Limits,
     ) -> Result<(), CommandError> {
+        self.check_id(id, limits)?;
+        let charge = layout.size();
+        self.host_bytes = charged(
+            self.host_bytes,
+            charge,
+            limits.host_bytes,
+            "bytes of pixels",
+        )?;
+        self.insert(id, Store::Host(HostPixels::new(layout)), charge);
+        Ok(())
+    }
+
+    /// Notes a resource of the renderer's, with `layout` if it can be shown,
+    /// and charges its bytes. Returns its generation.
+    ///
+    /// # Errors
+    /// Those of [`ResourceTable::create`].
+    pub fn create_rendered(
+        &mut self,
+        id: ResourceId,
+        layout: Option<Layout>,
+        bytes: u64,
+        limits: &Limits,
+    ) -> Result<u64, CommandError> {
+        self.check_id(id, limits)?;
+        self.renderer_bytes = charged(
+            self.renderer_bytes,
+            bytes,
+            limits.renderer_bytes,
+            "bytes of the renderer's",
+        )?;
+        let store = Store::Renderer {
+            layout,
+            before: None,
+        };
+        self.insert(id, store, bytes);
+        Ok(self.last_generation)
+    }
+
+    fn check_id(&self, id: ResourceId, limits: &Limits) -> Result<(), CommandError> {
         if id.0 == 0 || self.resources.contains_key(&id) {
             return Err(CommandError::ResourceIdTaken(id));
         }
         if self.resources.len() >= limits.resources {
             return Err(limit_reached("resources", limits.resources));
         }
-        let host_bytes = self
-            .host_bytes
-            .checked_add(layout.size())
-            .filter(|sum| *sum <= limits.host_bytes)
-            .ok_or(CommandError::LimitReached {
-                what: "bytes of pixels",
-                limit: limits.host_bytes,
-            })?;
-        self.host_bytes = host_bytes;
+        Ok(())
+    }
+
+    fn insert(&mut self, id: ResourceId, store: Store, charge: u64) {
+        self.last_generation = self.last_generation.wrapping_add(1);
         self.resources.insert(
             id,
             Resource {
-                layout,
-                pixels: None,
-                next: None,
-                spare: None,
+                generation: self.last_generation,
+                store,
                 backing: None,
+                charge,
                 scanouts: ScanoutSet::default(),
                 cursors: ScanoutSet::default(),
             },
         );
-        Ok(())
     }
 
     /// Takes a resource out of the table and returns its charges.
     pub fn remove(&mut self, id: ResourceId) -> Option<Resource> {
         let mut resource = self.resources.remove(&id)?;
-        self.host_bytes = self.host_bytes.saturating_sub(resource.layout.size());
+        self.return_charge(&resource);
         self.release_backing(&mut resource);
         Some(resource)
+    }
+
+    /// Books a resource's bytes where its contents are.
+    fn return_charge(&mut self, resource: &Resource) {
+        let bytes = match resource.store {
+            Store::Host(_)
+            | Store::Renderer {
+                before: Some(_), ..
+            } => &mut self.host_bytes,
+            Store::Renderer { before: None, .. } => &mut self.renderer_bytes,
+        };
+        *bytes = bytes.saturating_sub(resource.charge);
     }
 
     /// Gives a resource its backing.
@@ -311,6 +328,28 @@ impl ResourceTable {
         }
     }
 
+    /// Ends a promotion, if the resource is still the one it began with. What
+    /// is the renderer's now is charged to its budget, whatever the limit: a
+    /// guest has as much of it as it had of pixels.
+    pub fn end_promotion(&mut self, id: ResourceId, generation: u64, end: TransferEnd) {
+        let resource = self.resources.get_mut(&id);
+        let Some(resource) = resource.filter(|resource| resource.generation == generation) else {
+            return;
+        };
+        let promoted = matches!(
+            resource.store,
+            Store::Renderer {
+                before: Some(_),
+                ..
+            }
+        );
+        resource.end_promotion(end);
+        if promoted && end == TransferEnd::Done {
+            self.host_bytes = self.host_bytes.saturating_sub(resource.charge);
+            self.renderer_bytes = self.renderer_bytes.saturating_add(resource.charge);
+        }
+    }
+
     /// Looks every backing up in `memory`; returns how many are not there.
     pub fn remap_backing(&mut self, memory: &GuestMemoryMmap) -> usize {
         self.resources
@@ -319,6 +358,35 @@ impl ResourceTable {
             .map(|backing| backing.list.remap(memory))
             .filter(|mapped| !mapped)
             .count()
+    }
+
+    /// The picture that a resource is.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownResource`], [`CommandError::NotAPicture`].
+    pub fn layout(&self, id: ResourceId) -> Result<Layout, CommandError> {
+        let resource = self.resources.get(&id);
+        let resource = resource.ok_or(CommandError::UnknownResource(id))?;
+        resource
+            .layout()
+            .copied()
+            .ok_or(CommandError::NotAPicture(id))
+    }
+
+    /// The backings of the renderer's resources that are in guest memory.
+    pub fn rendered_backings(&self) -> impl Iterator<Item = (ResourceId, &ScatterList)> {
+        self.resources
+            .iter()
+            .filter(|(_, resource)| resource.is_rendered())
+            .filter_map(|(id, resource)| Some((*id, resource.backing()?)))
+            .filter(|(_, backing)| backing.is_mapped())
+    }
+
+    /// Whether a resource is still the one of `generation`.
+    pub fn is_generation(&self, id: ResourceId, generation: u64) -> bool {
+        self.resources
+            .get(&id)
+            .is_some_and(|resource| resource.generation == generation)
     }
 
     /// A resource by its id.
@@ -350,4 +418,16 @@ impl ResourceTable {
     pub fn host_bytes(&self) -> u64 {
         self.host_bytes
     }
+
+    /// Bytes charged for the renderer's resources.
+    pub fn renderer_bytes(&self) -> u64 {
+        self.renderer_bytes
+    }
+}
+
+/// The sum after a charge.
+fn charged(sum: u64, charge: u64, limit: u64, what: &'static str) -> Result<u64, CommandError> {
+    sum.checked_add(charge)
+        .filter(|sum| *sum <= limit)
+        .ok_or(CommandError::LimitReached { what, limit })
 }

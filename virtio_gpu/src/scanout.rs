@@ -3,6 +3,7 @@
 use gpu_buffer::Rect;
 use gpu_display::{Damage, Hotspot, Position, SurfaceId};
 
+use crate::mirror::Mirror;
 use crate::protocol::ResourceId;
 
 /// The part of a resource that a scanout shows.
@@ -23,6 +24,8 @@ pub struct Scanout {
     pub surface: Option<SurfaceId>,
     /// What changed and was not presented yet, in the surface's pixels.
     pub damage: Damage,
+    /// Where the picture is read into if it is the renderer's.
+    pub(crate) mirror: Option<Mirror>,
     /// Whether the display can take a frame.
     pub pace: Pace,
     /// The cursor over this output. It outlives modeset and switching off.
@@ -61,6 +64,8 @@ pub struct Cursor {
     pub position: Position,
     /// The display's surface, there while scanout and image are.
     pub surface: Option<SurfaceId>,
+    /// Where the image is read into if it is the renderer's.
+    pub(crate) mirror: Option<Mirror>,
     /// Whether the image has to be presented.
     pub state: ImageState,
     /// Whether the display can take an image.

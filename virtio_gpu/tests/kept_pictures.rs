@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use gpu_buffer::{AnonymousAllocator, Buffer, DrmFourcc, Layout, Rect, ScatterList};
 use virtio_gpu::Limits;
+use virtio_gpu::pixels::{Keep, TransferEnd};
 use virtio_gpu::protocol::ResourceId;
-use virtio_gpu::resource::{ResourceTable, TransferEnd};
+use virtio_gpu::resource::ResourceTable;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 const ID: ResourceId = ResourceId(1);
@@ -27,14 +28,21 @@ fn draw(table: &mut ResourceTable, memory: &GuestMemoryMmap, pixels: [u8; 8], re
     let offset = u64::from(rect.x) * 4;
     let resource = table.get(ID).unwrap();
     resource
-        .transfer(&mut AnonymousAllocator, offset, rect)
+        .transfer(ID, &mut AnonymousAllocator, offset, rect)
         .unwrap();
-    resource.end_transfer(TransferEnd::Done);
+    let pixels = resource.host().unwrap();
+    pixels.end_transfer(TransferEnd::Done, Keep::Nothing);
 }
 
 fn picture(table: &mut ResourceTable) -> Arc<Buffer> {
     let resource = table.get(ID).unwrap();
-    Arc::clone(resource.pixels(&mut AnonymousAllocator).unwrap())
+    Arc::clone(
+        resource
+            .host()
+            .unwrap()
+            .current(&mut AnonymousAllocator)
+            .unwrap(),
+    )
 }
 
 fn bytes(buffer: &Buffer) -> [u8; 8] {
@@ -75,8 +83,9 @@ fn a_failed_transfer_leaves_the_picture_as_it_was() {
     memory.write_slice(&[2; 8], GuestAddress(0)).unwrap();
 
     let resource = table.get(ID).unwrap();
-    let beyond = resource.transfer(&mut AnonymousAllocator, 4, Rect::from_size(2, 1));
-    resource.end_transfer(TransferEnd::Failed);
+    let beyond = resource.transfer(ID, &mut AnonymousAllocator, 4, Rect::from_size(2, 1));
+    let pixels = resource.host().unwrap();
+    pixels.end_transfer(TransferEnd::Failed, Keep::Nothing);
 
     assert!(beyond.is_err());
     assert_eq!(bytes(&picture(&mut table)), [1; 8]);
@@ -91,17 +100,19 @@ fn a_transfer_in_parts_shows_once_all_of_it_is_there() {
     let parts = [(0, Rect::new(0, 0, 1, 1)), (4, Rect::new(1, 0, 1, 1))];
 
     let resource = table.get(ID).unwrap();
-    resource
+    let pixels = resource.host().unwrap();
+    pixels
         .begin_transfer(&mut AnonymousAllocator, Rect::from_size(2, 1))
         .unwrap();
     for (offset, rect) in parts {
         let resource = table.get(ID).unwrap();
         resource
-            .transfer(&mut AnonymousAllocator, offset, rect)
+            .transfer(ID, &mut AnonymousAllocator, offset, rect)
             .unwrap();
         assert_eq!(bytes(&picture(&mut table)), [1; 8]);
     }
-    table.get(ID).unwrap().end_transfer(TransferEnd::Done);
+    let pixels = table.get(ID).unwrap().host().unwrap();
+    pixels.end_transfer(TransferEnd::Done, Keep::Nothing);
 
     assert_eq!(bytes(&picture(&mut table)), [2; 8]);
 }
@@ -112,14 +123,15 @@ fn a_picture_that_is_kept_in_the_middle_of_a_transfer_stays_as_it_was_then() {
     draw(&mut table, &memory, [1; 8], Rect::from_size(2, 1));
     memory.write_slice(&[2; 8], GuestAddress(0)).unwrap();
     let resource = table.get(ID).unwrap();
-    let transferred = resource.transfer(&mut AnonymousAllocator, 0, Rect::new(0, 0, 1, 1));
+    let transferred = resource.transfer(ID, &mut AnonymousAllocator, 0, Rect::new(0, 0, 1, 1));
     transferred.unwrap();
     let kept = picture(&mut table);
 
     let resource = table.get(ID).unwrap();
-    let transferred = resource.transfer(&mut AnonymousAllocator, 4, Rect::new(1, 0, 1, 1));
+    let transferred = resource.transfer(ID, &mut AnonymousAllocator, 4, Rect::new(1, 0, 1, 1));
     transferred.unwrap();
-    resource.end_transfer(TransferEnd::Done);
+    let pixels = resource.host().unwrap();
+    pixels.end_transfer(TransferEnd::Done, Keep::Nothing);
 
     assert_eq!(bytes(&kept), [2, 2, 2, 2, 1, 1, 1, 1]);
     assert_eq!(bytes(&picture(&mut table)), [2; 8]);

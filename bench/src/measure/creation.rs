@@ -1,7 +1,6 @@
 //! What a resource costs when there are many already: in process, where the caps can be raised.
 
 use gpu_display::{Headless, HeadlessConfig};
-use gpu_renderer::Capsets;
 use std::time::Instant;
 use virtio_gpu::Limits;
 use virtio_gpu::backend::{Backend, Outcome};
@@ -50,7 +49,7 @@ impl<'a> Table<'a> {
         limits.host_bytes = 1 << 40;
         let display = Headless::new(HeadlessConfig::default()).unwrap();
         let mut table = Self {
-            backend: Backend::new(display, Capsets::default(), 1, limits),
+            backend: Backend::new(display, None, 1, limits),
             setting,
             live,
         };

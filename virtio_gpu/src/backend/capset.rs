@@ -1,15 +1,16 @@
 //! GET_CAPSET_INFO and GET_CAPSET.
 
+use gpu_display::Display;
 use gpu_renderer::{Capset, CapsetId};
 
 use super::Backend;
 use crate::error::CommandError;
 use crate::protocol::Success;
 
-impl<D> Backend<D> {
+impl<D: Display> Backend<D> {
     pub(super) fn get_capset_info(&mut self, index: u32) -> Result<Success, CommandError> {
         let capset = self
-            .capsets
+            .capsets()
             .by_index(index)
             .ok_or(CommandError::NoCapset(index))?;
         Ok(Success::CapsetInfo {
@@ -21,7 +22,7 @@ impl<D> Backend<D> {
 
     pub(super) fn get_capset(&mut self, id: u32, version: u32) -> Result<Success, CommandError> {
         let Capset { data, .. } = self
-            .capsets
+            .capsets()
             .find(CapsetId(id), version)
             .ok_or(CommandError::NoCapset(id))?;
         Ok(Success::Capset(data.clone()))

@@ -1,6 +1,5 @@
 //! UPDATE_CURSOR and MOVE_CURSOR.
 
-use gpu_buffer::Rect;
 use gpu_display::{
     Display, Frame, Hotspot, PixelSource, Position, Presented, Role, SurfaceRequest,
 };
@@ -19,7 +18,7 @@ impl<D: Display> Backend<D> {
             self.set_cursor_position(index, &update.position);
             return Ok(Success::NoData);
         };
-        let layout = *self.resources.get(id)?.layout();
+        let layout = self.resources.layout(id)?;
         if layout.width() > self.limits.cursor_side || layout.height() > self.limits.cursor_side {
             return Err(CommandError::ImpossibleSize {
                 width: layout.width(),
@@ -42,6 +41,7 @@ impl<D: Display> Backend<D> {
             self.unlink(before, scanout_id, Use::Cursor);
         }
         self.resources.get(id)?.cursors.insert(scanout_id);
+        self.mirror_cursor(index);
         self.place_cursor(index);
         Ok(Success::NoData)
     }
@@ -76,6 +76,7 @@ impl<D: Display> Backend<D> {
             return;
         };
         let image = scanout.cursor.image.take();
+        scanout.cursor.mirror = None;
         if let Some(surface) = scanout.cursor.surface.take() {
             self.display.destroy_surface(surface);
         }
@@ -95,7 +96,7 @@ impl<D: Display> Backend<D> {
         let (Some(parent), Some(image)) = (scanout.surface, cursor.image) else {
             return;
         };
-        let Ok(resource) = self.resources.get(image) else {
+        let Ok(layout) = self.resources.layout(image) else {
             return;
         };
         let request = SurfaceRequest {
@@ -104,8 +105,8 @@ impl<D: Display> Backend<D> {
                 hotspot: cursor.hotspot,
                 position: cursor.position,
             },
-            width: resource.layout().width(),
-            height: resource.layout().height(),
+            width: layout.width(),
+            height: layout.height(),
         };
         let placed = match cursor.surface {
             Some(surface) => self.display.configure_surface(surface, &request),
@@ -122,6 +123,7 @@ impl<D: Display> Backend<D> {
 
     /// Hands a changed cursor image to the display.
     pub(super) fn present_cursor(&mut self, index: usize) {
+        self.read_cursor(index);
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
@@ -132,19 +134,28 @@ impl<D: Display> Backend<D> {
         if cursor.state == ImageState::Presented || cursor.pace == Pace::Busy {
             return;
         }
-        let Ok(resource) = self.resources.get(image) else {
+        let picture = match &cursor.mirror {
+            Some(mirror) => mirror.current().map(|pixels| (pixels, *mirror.layout())),
+            None => match self.resources.get(image).map(|r| r.host()) {
+                Ok(Some(pixels)) => {
+                    // Linux puts cursors with alpha in resources of a format
+                    // without.
+                    let layout = pixels.layout().with_alpha();
+                    match pixels.current(&mut *self.allocator) {
+                        Ok(pixels) => Some((pixels, layout)),
+                        Err(error) => {
+                            refused(&mut self.throttle, "no cursor image", index, &error);
+                            None
+                        }
+                    }
+                }
+                _ => None,
+            },
+        };
+        let Some((pixels, layout)) = picture else {
             return;
         };
-        // Linux puts cursors with alpha in resources of a format without.
-        let layout = resource.layout().with_alpha();
-        let whole = Rect::from_size(layout.width(), layout.height());
-        let pixels = match resource.pixels(&mut *self.allocator) {
-            Ok(pixels) => pixels,
-            Err(error) => {
-                refused(&mut self.throttle, "no cursor image", index, &error);
-                return;
-            }
-        };
+        let whole = layout.bounds();
         let presented = self.display.present(
             surface,
             &Frame {

@@ -4,9 +4,13 @@
 //! nothing of rings, fences or transports. One file per family of commands.
 
 mod capset;
+mod context;
 mod cursor;
 mod output;
+mod read_back;
+mod rendering;
 mod resource;
+mod resource_3d;
 mod scanout;
 mod transfer;
 
@@ -15,16 +19,19 @@ use std::time::Instant;
 
 use gpu_buffer::{Allocator, AnonymousAllocator};
 use gpu_display::{Display, Event, Query};
-use gpu_renderer::Capsets;
+use gpu_renderer::{Capsets, Direction, RenderQueue};
 use vm_memory::GuestMemoryMmap;
 
+use crate::context::ContextTable;
 use crate::error::{CommandError, chain_of};
-use crate::fence::Ticket;
+use crate::fence::{Ticket, Timeline};
 use crate::limits::Limits;
 use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, ScanoutId, Success};
 use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
 use crate::throttle::Throttle;
+use rendering::Rendering;
+pub use rendering::{RenderNews, RenderStatistics};
 use transfer::LongTransfer;
 
 /// What came of a command.
@@ -65,9 +72,13 @@ struct PendingQuery {
 pub struct Backend<D> {
     display: D,
     allocator: Box<dyn Allocator + Send>,
-    capsets: Capsets,
+    /// `None` for a 2D device.
+    rendering: Option<Rendering>,
+    /// What a device without a renderer offers: none.
+    no_capsets: Capsets,
     limits: Limits,
     resources: ResourceTable,
+    contexts: ContextTable,
     scanouts: Vec<Scanout>,
     queries: Vec<PendingQuery>,
     finished: Vec<Finished>,
@@ -80,14 +91,17 @@ pub struct Backend<D> {
 }
 
 impl<D: Display> Backend<D> {
-    /// A tracker for `scanouts` outputs of `display`.
-    pub fn new(display: D, capsets: Capsets, scanouts: u32, limits: Limits) -> Self {
+    /// A tracker for `scanouts` outputs of `display`, 2D only without a
+    /// renderer.
+    pub fn new(display: D, renderer: Option<RenderQueue>, scanouts: u32, limits: Limits) -> Self {
         Self {
             display,
             allocator: Box::new(AnonymousAllocator),
-            capsets,
+            rendering: renderer.map(Rendering::new),
+            no_capsets: Capsets::default(),
             limits,
             resources: ResourceTable::default(),
+            contexts: ContextTable::default(),
             scanouts: (0..scanouts).map(|_| Scanout::default()).collect(),
             queries: Vec::new(),
             finished: Vec::new(),
@@ -115,7 +129,19 @@ impl<D: Display> Backend<D> {
 
     /// The capability sets offered.
     pub fn capsets(&self) -> &Capsets {
-        &self.capsets
+        self.rendering
+            .as_ref()
+            .map_or(&self.no_capsets, Rendering::capsets)
+    }
+
+    /// The way to the renderer, `None` for a 2D device.
+    pub fn renderer(&self) -> Option<&RenderQueue> {
+        self.rendering.as_ref().map(Rendering::queue)
+    }
+
+    /// All contexts, for statistics and tests.
+    pub fn contexts(&self) -> &ContextTable {
+        &self.contexts
     }
 
     /// All resources, for statistics and tests.
@@ -154,30 +180,59 @@ impl<D: Display> Backend<D> {
                 CommandError::Unavailable(name)
             }));
         }
-        let done = match command {
+        self.carry_out(features, request, memory)
+    }
+
+    fn carry_out(
+        &mut self,
+        features: Features,
+        request: &Request<'_>,
+        memory: &GuestMemoryMmap,
+    ) -> Outcome {
+        let context = request.context();
+        let fence = || rendering::when(Timeline::of(&request.header, features));
+        let done = match &request.command {
             Command::GetDisplayInfo => return self.get_display_info(),
             Command::GetEdid { scanout } => return self.get_edid(*scanout),
             Command::ResourceCreate2d(create) => self.create_2d(create),
-            Command::ResourceUnref { resource } => self.unref(*resource),
+            Command::ResourceUnref { resource } => return self.unref(*resource),
             Command::ResourceAttachBacking { resource, entries } => {
-                self.attach_backing(*resource, entries, memory)
+                return self.attach_backing(*resource, entries, memory);
             }
-            Command::ResourceDetachBacking { resource } => self.detach_backing(*resource),
+            Command::ResourceDetachBacking { resource } => return self.detach_backing(*resource),
             Command::TransferToHost2d {
                 rect,
                 offset,
                 resource,
-            } => return self.transfer_to_host_2d(*resource, *rect, *offset),
+            } => return self.transfer_to_host_2d(*resource, *rect, *offset, fence()),
             Command::SetScanout {
                 rect,
                 scanout,
                 resource,
             } => self.set_scanout(*scanout, *resource, *rect),
-            Command::ResourceFlush { rect, resource } => self.flush(*resource, *rect),
+            Command::ResourceFlush { rect, resource } => return self.flush(*resource, *rect),
             Command::UpdateCursor(update) => self.update_cursor(update),
             Command::MoveCursor { position } => self.move_cursor(position),
             Command::GetCapsetInfo { index } => self.get_capset_info(*index),
             Command::GetCapset { id, version } => self.get_capset(*id, *version),
+            Command::CtxCreate { name, context_init } => {
+                return self.create_context(context, name, *context_init, features);
+            }
+            Command::CtxDestroy => return self.destroy_context(context),
+            Command::CtxAttachResource { resource } => {
+                return self.attach_resource(context, *resource);
+            }
+            Command::CtxDetachResource { resource } => {
+                return self.detach_resource(context, *resource);
+            }
+            Command::ResourceCreate3d(create) => return self.create_3d(create),
+            Command::TransferToHost3d(transfer) => {
+                return self.transfer_3d(Direction::ToHost, context, transfer, fence());
+            }
+            Command::TransferFromHost3d(transfer) => {
+                return self.transfer_3d(Direction::FromHost, context, transfer, fence());
+            }
+            Command::Submit3d { commands } => return self.submit(context, commands, fence()),
             other => Err(CommandError::Unavailable(other.name())),
         };
         Outcome::Done(done)
@@ -249,7 +304,9 @@ impl<D: Display> Backend<D> {
     /// Looks every backing up in the guest's memory as it is now. What was
     /// mapped before and is elsewhere now is never read again; a backing that
     /// is not in memory works again when its memory comes back.
+    /// The renderer gets its backings back with [`Backend::grant_memory`].
     pub fn memory_changed(&mut self, memory: &GuestMemoryMmap) {
+        self.revoke_memory();
         let lost = self.resources.remap_backing(memory);
         if lost > 0 {
             log::info!("the backing of {lost} resources is not guest memory now");
@@ -266,6 +323,10 @@ impl<D: Display> Backend<D> {
             *scanout = Scanout::default();
         }
         self.resources = ResourceTable::default();
+        self.contexts = ContextTable::default();
+        if let Some(rendering) = &mut self.rendering {
+            rendering.reset();
+        }
         self.queries.clear();
         self.finished.clear();
         self.long_transfer = None;
@@ -300,8 +361,10 @@ impl<D: Display> Backend<D> {
             match usage {
                 Use::Scanout => {
                     resource.scanouts.remove(scanout);
-                    if resource.scanouts.is_empty() {
-                        resource.release_spare();
+                    if resource.scanouts.is_empty()
+                        && let Some(pixels) = resource.host()
+                    {
+                        pixels.release_spare();
                     }
                 }
                 Use::Cursor => resource.cursors.remove(scanout),

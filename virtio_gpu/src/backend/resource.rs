@@ -2,9 +2,11 @@
 
 use gpu_buffer::{Layout, ScatterList};
 use gpu_display::Display;
+use gpu_renderer::{When, Work};
 use vm_memory::GuestMemoryMmap;
 
-use super::Backend;
+use super::rendering::{Expected, resource_id};
+use super::{Backend, Outcome};
 use crate::error::CommandError;
 use crate::protocol::wire::MemEntry;
 use crate::protocol::{ResourceCreate2d, ResourceId, Success, format};
@@ -33,8 +35,32 @@ impl<D: Display> Backend<D> {
         Ok(Success::NoData)
     }
 
-    pub(super) fn unref(&mut self, id: ResourceId) -> Result<Success, CommandError> {
-        let resource = self.resources.get(id)?;
+    pub(super) fn unref(&mut self, id: ResourceId) -> Outcome {
+        match self.resources.get(id) {
+            Err(error) => Outcome::Done(Err(error)),
+            Ok(resource) if resource.is_rendered() => {
+                self.release(id);
+                // The guest may use the pages of the backing for something
+                // else as soon as it is answered.
+                let resource = resource_id(id);
+                self.render(
+                    Work::DestroyResource { resource },
+                    When::Taken,
+                    Expected::Command,
+                )
+            }
+            Ok(_) => {
+                self.release(id);
+                Outcome::Done(Ok(Success::NoData))
+            }
+        }
+    }
+
+    /// Undoes every use of a resource and forgets it.
+    pub(super) fn release(&mut self, id: ResourceId) {
+        let Ok(resource) = self.resources.get(id) else {
+            return;
+        };
         let (scanouts, cursors) = (resource.scanouts, resource.cursors);
         for scanout in scanouts.iter() {
             if let Ok(index) = self.scanout_index(scanout) {
@@ -46,8 +72,8 @@ impl<D: Display> Backend<D> {
                 self.hide_cursor(index);
             }
         }
+        self.contexts.forget(id);
         self.resources.remove(id);
-        Ok(Success::NoData)
     }
 
     pub(super) fn attach_backing(
@@ -55,7 +81,37 @@ impl<D: Display> Backend<D> {
         id: ResourceId,
         entries: &[MemEntry],
         memory: &GuestMemoryMmap,
-    ) -> Result<Success, CommandError> {
+    ) -> Outcome {
+        let list = match self.resolve_backing(id, entries, memory) {
+            Ok(list) => list,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
+        let rendered = self.resources.get(id).is_ok_and(|r| r.is_rendered());
+        let for_renderer = rendered.then(|| list.clone());
+        if let Err(error) = self.resources.attach(id, list, &self.limits) {
+            return Outcome::Done(Err(error));
+        }
+        let (Some(backing), Ok(resource)) = (for_renderer, self.resources.get(id)) else {
+            return Outcome::Done(Ok(Success::NoData));
+        };
+        let generation = resource.generation();
+        let work = Work::AttachBacking {
+            resource: resource_id(id),
+            backing,
+        };
+        self.render(work, When::Taken, |ticket| Expected::Backing {
+            ticket,
+            resource: id,
+            generation,
+        })
+    }
+
+    fn resolve_backing(
+        &mut self,
+        id: ResourceId,
+        entries: &[MemEntry],
+        memory: &GuestMemoryMmap,
+    ) -> Result<ScatterList, CommandError> {
         let resource = self.resources.get(id)?;
         if resource.backing().is_some() {
             return Err(CommandError::BackingAttached(id));
@@ -69,14 +125,21 @@ impl<D: Display> Backend<D> {
         let ranges = entries
             .iter()
             .map(|entry| (entry.addr.get(), entry.length.get()));
-        let backing = ScatterList::resolve(memory, ranges)
-            .map_err(|source| CommandError::Backing(id, source))?;
-        self.resources.attach(id, backing, &self.limits)?;
-        Ok(Success::NoData)
+        ScatterList::resolve(memory, ranges).map_err(|source| CommandError::Backing(id, source))
     }
 
-    pub(super) fn detach_backing(&mut self, id: ResourceId) -> Result<Success, CommandError> {
-        self.resources.detach(id)?;
-        Ok(Success::NoData)
+    pub(super) fn detach_backing(&mut self, id: ResourceId) -> Outcome {
+        if let Err(error) = self.resources.detach(id) {
+            return Outcome::Done(Err(error));
+        }
+        if !self.resources.get(id).is_ok_and(|r| r.is_rendered()) {
+            return Outcome::Done(Ok(Success::NoData));
+        }
+        let resource = resource_id(id);
+        self.render(
+            Work::DetachBacking { resource },
+            When::Taken,
+            Expected::Command,
+        )
     }
 }

@@ -5,7 +5,8 @@ use gpu_display::{
     Damage, Display, Frame, PixelSource, Presented, Role, SurfaceId, SurfaceRequest,
 };
 
-use super::{Backend, Step, Use, refused};
+use super::read_back::Read;
+use super::{Backend, Outcome, Step, Use, refused};
 use crate::error::CommandError;
 use crate::protocol::{ResourceId, ScanoutId, Success};
 use crate::scanout::{ImageState, Pace, Shown};
@@ -22,7 +23,7 @@ impl<D: Display> Backend<D> {
             self.disable(index);
             return Ok(Success::NoData);
         };
-        let layout = *self.resources.get(id)?.layout();
+        let layout = self.resources.layout(id)?;
         if rect.is_empty() || !layout.bounds().contains(&rect) {
             return Err(CommandError::RectangleOutside {
                 rect,
@@ -35,11 +36,12 @@ impl<D: Display> Backend<D> {
             return Ok(Success::NoData);
         }
         self.check_shown_bytes(index, rect)?;
-        // Now, while the guest can still be told that there is no memory.
-        self.resources
-            .get(id)?
-            .pixels(&mut *self.allocator)
-            .map_err(|source| CommandError::Buffer(id, source))?;
+        if let Some(pixels) = self.resources.get(id)?.host() {
+            // Now, while the guest can still be told that there is no memory.
+            pixels
+                .current(&mut *self.allocator)
+                .map_err(|source| CommandError::Buffer(id, source))?;
+        }
         let request = SurfaceRequest {
             role: Role::Scanout {
                 output: scanout_id.0,
@@ -56,7 +58,7 @@ impl<D: Display> Backend<D> {
         // Whatever was to be presented belongs to the picture before; all of
         // this one is new to the surface.
         scanout.damage = Damage::default();
-        scanout.damage_all();
+        self.mirror_scanout(index);
         if let Some(before) = before
             && before.resource != id
         {
@@ -117,6 +119,7 @@ impl<D: Display> Backend<D> {
         };
         let shown = scanout.shown.take();
         scanout.damage = Damage::default();
+        scanout.mirror = None;
         let surfaces = [scanout.cursor.surface.take(), scanout.surface.take()];
         for surface in surfaces.into_iter().flatten() {
             self.display.destroy_surface(surface);
@@ -126,45 +129,86 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    pub(super) fn flush(&mut self, id: ResourceId, rect: Rect) -> Result<Success, CommandError> {
-        let resource = self.resources.get(id)?;
-        let bounds = resource.layout().bounds();
+    pub(super) fn flush(&mut self, id: ResourceId, rect: Rect) -> Outcome {
+        let bounds = match self.resources.layout(id) {
+            Ok(layout) => layout.bounds(),
+            Err(error) => return Outcome::Done(Err(error)),
+        };
         if !bounds.contains(&rect) {
-            return Err(CommandError::RectangleOutside {
+            return Outcome::Done(Err(CommandError::RectangleOutside {
                 rect,
                 width: bounds.width,
                 height: bounds.height,
-            });
+            }));
         }
+        let Ok(resource) = self.resources.get(id) else {
+            return Outcome::Done(Err(CommandError::UnknownResource(id)));
+        };
+        let rendered = resource.is_rendered();
         let (scanouts, cursors) = (resource.scanouts, resource.cursors);
-        for id in scanouts.iter() {
-            let index = self.scanout_index(id)?;
-            let Some(scanout) = self.scanouts.get_mut(index) else {
-                continue;
-            };
-            let Some(shown) = scanout.shown else {
-                continue;
-            };
-            if let Some(damage) = rect
-                .intersection(&shown.rect)
-                .and_then(|visible| visible.relative_to(shown.rect.x, shown.rect.y))
-            {
-                scanout.damage.add(damage);
-            }
+        let shown = scanouts.iter().filter_map(|id| self.scanout_index(id).ok());
+        let shown: Vec<usize> = shown.collect();
+        for index in &shown {
+            self.flush_scanout(*index, rect);
         }
         for id in cursors.iter() {
-            let index = self.scanout_index(id)?;
-            if let Some(scanout) = self.scanouts.get_mut(index) {
-                scanout.cursor.state = ImageState::Changed;
+            if let Ok(index) = self.scanout_index(id) {
+                self.mirror_cursor(index);
             }
         }
-        Ok(Success::NoData)
+        match rendered {
+            true => self.read_flushed(&shown),
+            false => Outcome::Done(Ok(Success::NoData)),
+        }
+    }
+
+    /// Notes what a flush changed on one scanout.
+    fn flush_scanout(&mut self, index: usize, rect: Rect) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let Some(shown) = scanout.shown else {
+            return;
+        };
+        let damage = rect
+            .intersection(&shown.rect)
+            .and_then(|visible| visible.relative_to(shown.rect.x, shown.rect.y));
+        let Some(damage) = damage else {
+            return;
+        };
+        match &mut scanout.mirror {
+            Some(mirror) => mirror.damage(damage),
+            None => scanout.damage.add(damage),
+        }
+    }
+
+    /// Reads what a flush changed, now: what the guest draws next may go
+    /// somewhere else, or into the same picture. The flush is done when all
+    /// of it was read; what cannot be read yet is not waited for.
+    fn read_flushed(&mut self, scanouts: &[usize]) -> Outcome {
+        let ready = scanouts.iter().filter(|index| {
+            let scanout = self.scanouts.get(**index);
+            scanout.is_some_and(|scanout| scanout.pace == Pace::Free)
+        });
+        let ready: Vec<usize> = ready.copied().collect();
+        let Some((last, others)) = ready.split_last() else {
+            return Outcome::Done(Ok(Success::NoData));
+        };
+        for index in others {
+            self.read_scanout(*index, None);
+        }
+        let ticket = self.next_ticket();
+        match self.read_scanout(*last, Some(ticket)) {
+            Read::Begun => Outcome::Pending(ticket),
+            Read::Later => Outcome::Done(Ok(Success::NoData)),
+        }
     }
 
     /// Hands the damaged part of a scanout to the display, a large one in
     /// steps. If the display is busy or fails the damage stays, and grows,
     /// until it can be presented: then the newest picture is shown.
     pub(super) fn present_scanout(&mut self, index: usize) -> Step {
+        self.read_scanout(index, None);
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Step::Done;
         };
@@ -177,24 +221,34 @@ impl<D: Display> Backend<D> {
         if scanout.pace == Pace::Busy {
             return Step::Refused;
         }
-        let Ok(resource) = self.resources.get(shown.resource) else {
+        let (now, later) = split(&scanout.damage, self.limits.present_step_bytes / 4);
+        let picture = match &scanout.mirror {
+            Some(mirror) => mirror
+                .current()
+                .map(|pixels| (pixels, *mirror.layout(), mirror.layout().bounds())),
+            None => match self.resources.get(shown.resource).map(|r| r.host()) {
+                Ok(Some(pixels)) => {
+                    let layout = *pixels.layout();
+                    match pixels.current(&mut *self.allocator) {
+                        Ok(pixels) => Some((pixels, layout, shown.rect)),
+                        Err(error) => {
+                            refused(&mut self.throttle, "no picture", index, &error);
+                            None
+                        }
+                    }
+                }
+                _ => None,
+            },
+        };
+        let Some((pixels, layout, crop)) = picture else {
             return Step::Done;
         };
-        let layout = *resource.layout();
-        let pixels = match resource.pixels(&mut *self.allocator) {
-            Ok(pixels) => pixels,
-            Err(error) => {
-                refused(&mut self.throttle, "no picture", index, &error);
-                return Step::Done;
-            }
-        };
-        let (now, later) = split(&scanout.damage, self.limits.present_step_bytes / 4);
         let presented = self.display.present(
             surface,
             &Frame {
                 pixels: PixelSource::Buffer(pixels),
                 layout,
-                crop: shown.rect,
+                crop,
                 damage: &now,
             },
         );

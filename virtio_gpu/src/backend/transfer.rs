@@ -4,12 +4,14 @@
 
 use gpu_buffer::Rect;
 use gpu_display::Display;
+use gpu_renderer::{Box3, Direction, Transfer, When, Work};
 
+use super::rendering::{Expected, resource_id};
 use super::{Backend, Outcome};
 use crate::error::CommandError;
 use crate::fence::Ticket;
+use crate::pixels::{Keep, TransferEnd};
 use crate::protocol::{ResourceId, Success};
-use crate::resource::{TransferEnd, TransferError};
 
 /// What is left of a transfer.
 #[derive(Debug)]
@@ -28,13 +30,20 @@ impl<D: Display> Backend<D> {
         id: ResourceId,
         rect: Rect,
         offset: u64,
+        when: When,
     ) -> Outcome {
         match self.check_transfer(id, rect, offset) {
+            Ok(Some(_)) if self.resources.get(id).is_ok_and(|r| r.is_rendered()) => {
+                self.transfer_rendered(id, rect, offset, when)
+            }
             Ok(Some(bytes)) if bytes > self.limits.transfer_step_bytes => {
-                let begun = self.resources.get(id).and_then(|resource| {
-                    let begun = resource.begin_transfer(&mut *self.allocator, rect);
-                    begun.map_err(|error| refusal(id, error))
-                });
+                let begun = match self.resources.get(id).map(|r| r.host()) {
+                    Ok(Some(pixels)) => pixels
+                        .begin_transfer(&mut *self.allocator, rect)
+                        .map_err(|error| CommandError::transfer(id, error)),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                };
                 if let Err(error) = begun {
                     return Outcome::Done(Err(error));
                 }
@@ -77,8 +86,8 @@ impl<D: Display> Backend<D> {
         };
         let stride = self
             .resources
-            .get(resource)
-            .map_or(0, |resource| u64::from(resource.layout().stride()));
+            .layout(resource)
+            .map_or(0, |layout| u64::from(layout.stride()));
         let row_bytes = u64::from(rest.width).saturating_mul(4);
         let rows = self.limits.transfer_step_bytes.checked_div(row_bytes);
         let rows = u32::try_from(rows.unwrap_or(0)).unwrap_or(u32::MAX);
@@ -116,8 +125,8 @@ impl<D: Display> Backend<D> {
         rect: Rect,
         offset: u64,
     ) -> Result<Option<u64>, CommandError> {
+        let layout = self.resources.layout(id)?;
         let resource = self.resources.get(id)?;
-        let layout = *resource.layout();
         let backing = resource.backing().ok_or(CommandError::NoBacking(id))?;
         if !layout.bounds().contains(&rect) {
             return Err(CommandError::RectangleOutside {
@@ -148,25 +157,56 @@ impl<D: Display> Backend<D> {
     ) -> Result<Success, CommandError> {
         self.resources
             .get(id)?
-            .transfer(&mut *self.allocator, offset, rect)
-            .map_err(|error| refusal(id, error))?;
+            .transfer(id, &mut *self.allocator, offset, rect)?;
         Ok(Success::NoData)
     }
 
     fn end_transfer(&mut self, id: ResourceId, outcome: &Result<Success, CommandError>) {
-        if let Ok(resource) = self.resources.get(id) {
-            resource.end_transfer(match outcome {
-                Ok(_) => TransferEnd::Done,
-                Err(_) => TransferEnd::Failed,
-            });
+        let Ok(resource) = self.resources.get(id) else {
+            return;
+        };
+        let keep = match resource.scanouts.is_empty() {
+            true => Keep::Nothing,
+            false => Keep::Spare,
+        };
+        let end = match outcome {
+            Ok(_) => TransferEnd::Done,
+            Err(_) => TransferEnd::Failed,
+        };
+        if let Some(pixels) = resource.host() {
+            pixels.end_transfer(end, keep);
         }
     }
-}
 
-fn refusal(id: ResourceId, error: TransferError) -> CommandError {
-    match error {
-        TransferError::Storage(source) => CommandError::Buffer(id, source),
-        TransferError::Copy(source) => CommandError::Transfer(id, source),
-        TransferError::NoBacking => CommandError::NoBacking(id),
+    /// The renderer copies where it has the contents.
+    fn transfer_rendered(
+        &mut self,
+        id: ResourceId,
+        rect: Rect,
+        offset: u64,
+        when: When,
+    ) -> Outcome {
+        let stride = self
+            .resources
+            .layout(id)
+            .map_or(0, |layout| layout.stride());
+        let work = Work::Transfer(Transfer {
+            direction: Direction::ToHost,
+            context: None,
+            resource: resource_id(id),
+            level: 0,
+            stride,
+            layer_stride: 0,
+            region: Box3 {
+                x: rect.x,
+                y: rect.y,
+                z: 0,
+                width: rect.width,
+                height: rect.height,
+                depth: 1,
+            },
+            offset,
+        });
+        self.render(work, when, Expected::Command)
     }
 }

@@ -66,11 +66,7 @@ impl Rig {
     }
 
     fn over(memory: Arc<GuestMemoryMmap>, scanouts: u32, limits: Limits) -> Self {
-        let config = DeviceConfig {
-            scanouts,
-            limits,
-            ..DeviceConfig::default()
-        };
+        let config = DeviceConfig { scanouts, limits };
         let mut rig = Self {
             device: Device::new(config, Recorder::new(scanouts)).unwrap(),
             driver: Driver::new(memory.clone()),

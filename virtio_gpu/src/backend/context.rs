@@ -1,0 +1,150 @@
+//! CTX_CREATE, CTX_DESTROY, attaching resources, and SUBMIT_3D.
+
+use gpu_display::Display;
+use gpu_renderer::{CapsetId, ContextArgs, When, Work};
+
+use super::rendering::{Expected, context_id, resource_id};
+use super::{Backend, Outcome};
+use crate::context::Place;
+use crate::error::{CommandError, limit_reached};
+use crate::protocol::{ContextId, Features, ResourceId, Success};
+
+/// The bits of `context_init` that name a capability set (§5.7.6.9).
+const CAPSET_MASK: u32 = 0xff;
+
+impl<D: Display> Backend<D> {
+    pub(super) fn create_context(
+        &mut self,
+        id: ContextId,
+        name: &[u8],
+        context_init: u32,
+        features: Features,
+    ) -> Outcome {
+        let created = self
+            .context_kind(context_init, features)
+            .and_then(|capset| Ok((capset, self.contexts.create(id, &self.limits)?)));
+        let (capset, generation) = match created {
+            Ok(created) => created,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
+        let work = Work::CreateContext {
+            context: context_id(id),
+            args: ContextArgs {
+                name: name.to_vec(),
+                capset,
+            },
+        };
+        self.render(work, When::Taken, |ticket| Expected::Context {
+            ticket,
+            context: id,
+            generation,
+        })
+    }
+
+    /// The capability set that a new context speaks.
+    fn context_kind(
+        &self,
+        context_init: u32,
+        features: Features,
+    ) -> Result<Option<CapsetId>, CommandError> {
+        if context_init == 0 {
+            return Ok(None);
+        }
+        let capset = CapsetId(context_init & CAPSET_MASK);
+        let known = context_init & !CAPSET_MASK == 0
+            && features.contains(Features::CONTEXT_INIT)
+            && self.capsets().find(capset, 0).is_some();
+        if known {
+            Ok(Some(capset))
+        } else {
+            Err(CommandError::ContextKind(context_init))
+        }
+    }
+
+    pub(super) fn destroy_context(&mut self, id: ContextId) -> Outcome {
+        if let Err(error) = self.contexts.destroy(id) {
+            return Outcome::Done(Err(error));
+        }
+        let context = context_id(id);
+        self.render(
+            Work::DestroyContext { context },
+            When::Taken,
+            Expected::Command,
+        )
+    }
+
+    /// A 2D resource is only noted: Linux attaches every framebuffer that a
+    /// program makes, and hardly any is ever drawn to by the renderer.
+    pub(super) fn attach_resource(&mut self, context: ContextId, id: ResourceId) -> Outcome {
+        let place = self.contexts.check(context).and_then(|()| {
+            let place = match self.resources.get(id)?.is_rendered() {
+                true => Place::Renderer,
+                false => Place::Host,
+            };
+            self.contexts.attach(context, id, place, &self.limits)?;
+            Ok(place)
+        });
+        match place {
+            Err(error) => Outcome::Done(Err(error)),
+            Ok(Place::Host) => Outcome::Done(Ok(Success::NoData)),
+            Ok(Place::Renderer) => {
+                let work = Work::AttachResource {
+                    context: context_id(context),
+                    resource: resource_id(id),
+                };
+                self.render(work, When::Taken, Expected::Command)
+            }
+        }
+    }
+
+    pub(super) fn detach_resource(&mut self, context: ContextId, id: ResourceId) -> Outcome {
+        let rendered = self.contexts.check(context).and_then(|()| {
+            let rendered = self.resources.get(id)?.is_rendered();
+            let attached = self.contexts.is_attached(context, id);
+            self.contexts.detach(context, id)?;
+            Ok(rendered && attached)
+        });
+        match rendered {
+            Err(error) => Outcome::Done(Err(error)),
+            Ok(false) => Outcome::Done(Ok(Success::NoData)),
+            Ok(true) => {
+                let work = Work::DetachResource {
+                    context: context_id(context),
+                    resource: resource_id(id),
+                };
+                self.render(work, When::Taken, Expected::Command)
+            }
+        }
+    }
+
+    pub(super) fn submit(&mut self, context: ContextId, stream: &[u8], when: When) -> Outcome {
+        if let Err(error) = self.check_submit(context, stream) {
+            return Outcome::Done(Err(error));
+        }
+        for resource in self.contexts.take_plain(context) {
+            self.promote(resource);
+        }
+        // The renderer gets a copy that no guest can change, in whole words.
+        let words = stream
+            .chunks_exact(4)
+            .filter_map(|word| word.try_into().ok());
+        let commands: Vec<u32> = words.map(u32::from_le_bytes).collect();
+        let work = Work::Submit {
+            context: context_id(context),
+            commands,
+        };
+        self.render(work, when, Expected::Command)
+    }
+
+    fn check_submit(&self, context: ContextId, stream: &[u8]) -> Result<(), CommandError> {
+        self.contexts.check(context)?;
+        if stream.len() > self.limits.submit_bytes {
+            let limit = self.limits.submit_bytes;
+            return Err(limit_reached("bytes of a command stream", limit));
+        }
+        if stream.len().checked_rem(4) != Some(0) {
+            return Err(CommandError::OddStream(stream.len()));
+        }
+        Ok(())
+    }
+}

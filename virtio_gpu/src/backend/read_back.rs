@@ -1,0 +1,230 @@
+//! What the renderer draws, brought to scanouts and cursors by read-back.
+
+use gpu_buffer::Layout;
+use gpu_display::{Damage, Display};
+use gpu_renderer::{ReadBack, RenderError, When, Work};
+
+use super::Backend;
+use super::rendering::{Expected, Target, resource_id};
+use crate::error::chain_of;
+use crate::fence::Ticket;
+use crate::mirror::{Mirror, MirrorId, Reading, Shown};
+use crate::protocol::ResourceId;
+use crate::scanout::{ImageState, Pace};
+
+impl<D: Display> Backend<D> {
+    /// Brings a scanout's mirror in line with what it shows: none for pixels
+    /// of ours. All of the picture is to be presented.
+    pub(super) fn mirror_scanout(&mut self, index: usize) {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let Some(shown) = scanout.shown else {
+            scanout.mirror = None;
+            return;
+        };
+        let layout = match self.resources.get(shown.resource) {
+            Ok(resource) if resource.is_rendered() => resource.layout().and_then(|layout| {
+                Layout::packed(shown.rect.width, shown.rect.height, layout.format()).ok()
+            }),
+            _ => None,
+        };
+        let Some(layout) = layout else {
+            scanout.mirror = None;
+            scanout.damage_all();
+            return;
+        };
+        scanout.damage = Damage::default();
+        match &mut scanout.mirror {
+            Some(mirror) if *mirror.layout() == layout => mirror.damage(layout.bounds()),
+            mirror => {
+                let Some(rendering) = &mut self.rendering else {
+                    return;
+                };
+                *mirror = Some(Mirror::new(rendering.next_mirror(), layout));
+            }
+        }
+    }
+
+    /// Brings a cursor's mirror in line with its image.
+    pub(super) fn mirror_cursor(&mut self, index: usize) {
+        let Some(cursor) = self.scanouts.get_mut(index).map(|s| &mut s.cursor) else {
+            return;
+        };
+        let resource = cursor.image.map(|image| self.resources.get(image));
+        let layout = match resource {
+            Some(Ok(resource)) if resource.is_rendered() => resource.layout().copied(),
+            _ => None,
+        };
+        let Some(layout) = layout.map(Layout::with_alpha) else {
+            cursor.mirror = None;
+            cursor.state = ImageState::Changed;
+            return;
+        };
+        match &mut cursor.mirror {
+            Some(mirror) if *mirror.layout() == layout => mirror.damage(layout.bounds()),
+            mirror => {
+                let Some(rendering) = &mut self.rendering else {
+                    return;
+                };
+                *mirror = Some(Mirror::new(rendering.next_mirror(), layout));
+            }
+        }
+    }
+
+    /// Reads what changed on a scanout, if the display can take it and a
+    /// buffer is free; otherwise it is read later. A flush that waits for it
+    /// is named by `flush`.
+    pub(super) fn read_scanout(&mut self, index: usize, flush: Option<Ticket>) -> Read {
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return Read::Later;
+        };
+        let (Some(shown), Some(mirror)) = (scanout.shown, &mut scanout.mirror) else {
+            return Read::Later;
+        };
+        if scanout.pace == Pace::Busy {
+            return Read::Later;
+        }
+        let all_shown = match scanout.damage.is_empty() {
+            true => Shown::Yes,
+            false => Shown::NotYet,
+        };
+        match mirror.lend(&mut *self.allocator, all_shown) {
+            Ok(Some(reading)) => {
+                let mirror = mirror.id();
+                self.read(Job {
+                    target: Target::Scanout(index),
+                    mirror,
+                    resource: shown.resource,
+                    x: shown.rect.x,
+                    y: shown.rect.y,
+                    reading,
+                    flush,
+                });
+                Read::Begun
+            }
+            Ok(None) => Read::Later,
+            Err(error) => {
+                super::refused(&mut self.throttle, "no picture", index, &error);
+                Read::Later
+            }
+        }
+    }
+
+    /// Reads a cursor's image, if it changed.
+    pub(super) fn read_cursor(&mut self, index: usize) {
+        let Some(cursor) = self.scanouts.get_mut(index).map(|s| &mut s.cursor) else {
+            return;
+        };
+        let (Some(image), Some(mirror)) = (cursor.image, &mut cursor.mirror) else {
+            return;
+        };
+        if cursor.pace == Pace::Busy {
+            return;
+        }
+        let all_shown = match cursor.state {
+            ImageState::Presented => Shown::Yes,
+            ImageState::Changed => Shown::NotYet,
+        };
+        match mirror.lend(&mut *self.allocator, all_shown) {
+            Ok(Some(reading)) => {
+                let mirror = mirror.id();
+                self.read(Job {
+                    target: Target::Cursor(index),
+                    mirror,
+                    resource: image,
+                    x: 0,
+                    y: 0,
+                    reading,
+                    flush: None,
+                });
+            }
+            Ok(None) => {}
+            Err(error) => super::refused(&mut self.throttle, "no cursor image", index, &error),
+        }
+    }
+
+    fn read(&mut self, job: Job) {
+        let Some(rendering) = &mut self.rendering else {
+            return;
+        };
+        let rects = job.reading.rects();
+        let statistics = rendering.statistics_mut();
+        statistics.reads = statistics.reads.saturating_add(1);
+        for rect in &rects {
+            let bytes = rect.area().saturating_mul(4);
+            statistics.read_bytes = statistics.read_bytes.saturating_add(bytes);
+        }
+        let work = Work::ReadBack(ReadBack {
+            resource: resource_id(job.resource),
+            x: job.x,
+            y: job.y,
+            rects,
+            target: job.reading.target(),
+        });
+        let expected = Expected::Read {
+            target: job.target,
+            mirror: job.mirror,
+            reading: job.reading,
+            flush: job.flush,
+        };
+        rendering.push(work, When::Taken, expected);
+    }
+
+    /// Takes a picture in that was read. One for a mirror that is gone is
+    /// stale. After a failure the next flush begins anew.
+    pub(super) fn finish_read(
+        &mut self,
+        target: Target,
+        mirror: MirrorId,
+        reading: Reading,
+        result: &Result<(), RenderError>,
+    ) {
+        let (index, is_cursor) = match target {
+            Target::Scanout(index) => (index, false),
+            Target::Cursor(index) => (index, true),
+        };
+        let Some(scanout) = self.scanouts.get_mut(index) else {
+            return;
+        };
+        let place = match is_cursor {
+            true => &mut scanout.cursor.mirror,
+            false => &mut scanout.mirror,
+        };
+        let Some(current) = place.as_mut().filter(|current| current.id() == mirror) else {
+            return;
+        };
+        if let Err(error) = result {
+            log::debug!("read-back of scanout {index}: {}", chain_of(error));
+            *place = None;
+            return;
+        }
+        let news = current.finish(reading);
+        match target {
+            Target::Scanout(_) => {
+                for rect in news.rects() {
+                    scanout.damage.add(*rect);
+                }
+            }
+            Target::Cursor(_) => scanout.cursor.state = ImageState::Changed,
+        }
+    }
+}
+
+/// Whether a read-back has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    Begun,
+    Later,
+}
+
+/// A read-back to be begun.
+struct Job {
+    target: Target,
+    mirror: MirrorId,
+    resource: ResourceId,
+    x: u32,
+    y: u32,
+    reading: Reading,
+    flush: Option<Ticket>,
+}

@@ -1,0 +1,349 @@
+//! What the renderer was asked to do, and what its answers mean.
+
+use std::collections::HashMap;
+
+use gpu_display::Display;
+use gpu_renderer::{Capsets, Completion, JobId, RenderError, RenderQueue, When, Work};
+
+use super::{Backend, Outcome};
+use crate::error::{CommandError, chain_of};
+use crate::fence::{Ticket, Timeline};
+use crate::mirror::{MirrorId, Reading};
+use crate::pixels::TransferEnd;
+use crate::protocol::{ContextId, ResourceId, Success};
+
+/// The renderer, and what its jobs were for.
+#[derive(Debug)]
+pub(super) struct Rendering {
+    queue: RenderQueue,
+    expected: HashMap<JobId, Expected>,
+    memory: MemoryAccess,
+    statistics: RenderStatistics,
+    last_mirror: u64,
+}
+
+/// What has been done for the renderer's sake since the device was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RenderStatistics {
+    /// 2D resources that became the renderer's because a context used them.
+    pub promotions: u64,
+    /// Read-backs of a scanout or a cursor.
+    pub reads: u64,
+    /// Bytes that they copied.
+    pub read_bytes: u64,
+}
+
+/// Whether the renderer may touch the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MemoryAccess {
+    Granted,
+    /// It was told to let go.
+    Revoking(JobId),
+    Revoked,
+}
+
+/// Which surface of a scanout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Scanout(usize),
+    Cursor(usize),
+}
+
+/// What follows from the end of a job.
+#[derive(Debug)]
+pub(super) enum Expected {
+    /// A command is done, or has failed.
+    Command(Ticket),
+    /// A context exists, or must be forgotten.
+    Context {
+        ticket: Ticket,
+        context: ContextId,
+        generation: u64,
+    },
+    /// A resource exists, or must be forgotten.
+    Resource {
+        ticket: Ticket,
+        resource: ResourceId,
+        generation: u64,
+    },
+    /// A resource has backing, or must be told that it has none.
+    Backing {
+        ticket: Ticket,
+        resource: ResourceId,
+        generation: u64,
+    },
+    /// A 2D resource is the renderer's, or stays ours.
+    Promotion {
+        resource: ResourceId,
+        generation: u64,
+    },
+    /// There is a new picture to present.
+    Read {
+        target: Target,
+        mirror: MirrorId,
+        reading: Reading,
+        /// The flush that waits for it.
+        flush: Option<Ticket>,
+    },
+    /// Nobody waits for it.
+    Aside,
+}
+
+impl Rendering {
+    pub(super) fn new(queue: RenderQueue) -> Self {
+        Self {
+            queue,
+            expected: HashMap::new(),
+            memory: MemoryAccess::Granted,
+            statistics: RenderStatistics::default(),
+            last_mirror: 0,
+        }
+    }
+
+    pub(super) fn capsets(&self) -> &Capsets {
+        self.queue.capsets()
+    }
+
+    pub(super) fn queue(&self) -> &RenderQueue {
+        &self.queue
+    }
+
+    pub(super) fn push(&mut self, work: Work, when: When, expected: Expected) {
+        let job = self.queue.push(work, when);
+        self.expected.insert(job, expected);
+    }
+
+    pub(super) fn next_mirror(&mut self) -> MirrorId {
+        self.last_mirror = self.last_mirror.wrapping_add(1);
+        MirrorId(self.last_mirror)
+    }
+
+    pub(super) fn statistics_mut(&mut self) -> &mut RenderStatistics {
+        &mut self.statistics
+    }
+
+    /// Forgets what jobs were for, and has the renderer start over.
+    pub(super) fn reset(&mut self) {
+        self.expected.clear();
+        self.push(Work::Reset, When::Taken, Expected::Aside);
+        self.memory = MemoryAccess::Granted;
+    }
+}
+
+/// When a command's job is done, for the command's fence.
+pub(super) fn when(timeline: Option<Timeline>) -> When {
+    match timeline {
+        None => When::Taken,
+        Some(Timeline::Global) => When::Passed(gpu_renderer::Timeline::Global),
+        Some(Timeline::Context { context, ring }) => {
+            When::Passed(gpu_renderer::Timeline::Context {
+                context: context_id(context),
+                ring,
+            })
+        }
+    }
+}
+
+/// The renderer's name for a context.
+pub(super) fn context_id(id: ContextId) -> gpu_renderer::ContextId {
+    gpu_renderer::ContextId(id.0)
+}
+
+/// The renderer's name for a resource.
+pub(super) fn resource_id(id: ResourceId) -> gpu_renderer::ResourceId {
+    gpu_renderer::ResourceId(id.0)
+}
+
+impl<D: Display> Backend<D> {
+    /// Gives work to the renderer; the command whose work it is ends with it.
+    pub(super) fn render(
+        &mut self,
+        work: Work,
+        when: When,
+        expected: impl FnOnce(Ticket) -> Expected,
+    ) -> Outcome {
+        let ticket = self.next_ticket();
+        let Some(rendering) = &mut self.rendering else {
+            return Outcome::Done(Err(CommandError::Renderer(RenderError::Lost)));
+        };
+        rendering.push(work, when, expected(ticket));
+        Outcome::Pending(ticket)
+    }
+
+    /// Gives work to the renderer that no command waits for.
+    pub(super) fn render_aside(&mut self, work: Work, expected: Expected) {
+        if let Some(rendering) = &mut self.rendering {
+            rendering.push(work, When::Taken, expected);
+        }
+    }
+
+    /// Whether the renderer takes more commands: otherwise they stay in the
+    /// control queue.
+    pub fn renderer_has_room(&self) -> bool {
+        self.rendering
+            .as_ref()
+            .is_none_or(|rendering| rendering.queue.has_room())
+    }
+
+    /// Whether the renderer has work that it has not finished.
+    pub fn is_rendering(&self) -> bool {
+        self.rendering
+            .as_ref()
+            .is_some_and(|rendering| rendering.queue.outstanding() > 0)
+    }
+
+    /// What was done for the renderer's sake.
+    pub fn render_statistics(&self) -> RenderStatistics {
+        self.rendering
+            .as_ref()
+            .map(|rendering| rendering.statistics)
+            .unwrap_or_default()
+    }
+
+    /// Takes in what the renderer has finished; whether there was anything.
+    pub fn dispatch_renderer(&mut self) -> RenderNews {
+        let mut news = RenderNews::Nothing;
+        while let Some(rendering) = &mut self.rendering
+            && let Some(completion) = rendering.queue.next_completion()
+        {
+            news = RenderNews::Some;
+            if rendering.memory == MemoryAccess::Revoking(completion.job) {
+                rendering.memory = MemoryAccess::Revoked;
+            }
+            if let Some(expected) = rendering.expected.remove(&completion.job) {
+                self.complete(expected, completion);
+            }
+        }
+        news
+    }
+
+    fn complete(&mut self, expected: Expected, completion: Completion) {
+        let result = completion.result;
+        // The reading has the buffer; with this one more it would not be free.
+        drop(completion.returned);
+        match expected {
+            Expected::Command(ticket) => self.finish(ticket, result),
+            Expected::Context {
+                ticket,
+                context,
+                generation,
+            } => {
+                if result.is_err() {
+                    self.contexts.destroy_generation(context, generation);
+                }
+                self.finish(ticket, result);
+            }
+            Expected::Resource {
+                ticket,
+                resource,
+                generation,
+            } => {
+                if result.is_err() && self.resources.is_generation(resource, generation) {
+                    self.release(resource);
+                }
+                self.finish(ticket, result);
+            }
+            Expected::Backing {
+                ticket,
+                resource,
+                generation,
+            } => {
+                if result.is_err() && self.resources.is_generation(resource, generation) {
+                    let _ = self.resources.detach(resource);
+                }
+                self.finish(ticket, result);
+            }
+            Expected::Promotion {
+                resource,
+                generation,
+            } => {
+                let end = match result {
+                    Ok(()) => TransferEnd::Done,
+                    Err(error) => {
+                        self.warn("a 2D resource for 3D", &error);
+                        TransferEnd::Failed
+                    }
+                };
+                self.end_promotion(resource, generation, end);
+            }
+            Expected::Read {
+                target,
+                mirror,
+                reading,
+                flush,
+            } => {
+                if let Err(error) = &result {
+                    self.warn("read-back", error);
+                }
+                self.finish_read(target, mirror, reading, &result);
+                if let Some(ticket) = flush {
+                    self.finish(ticket, result);
+                }
+            }
+            Expected::Aside => {
+                if let Err(error) = result {
+                    self.warn("renderer", &error);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, ticket: Ticket, result: Result<(), RenderError>) {
+        let result = match result {
+            Ok(()) => Ok(Success::NoData),
+            Err(error) => Err(CommandError::Renderer(error)),
+        };
+        self.finished.push((ticket, result));
+    }
+
+    fn warn(&mut self, what: &'static str, error: &RenderError) {
+        if self.throttle.allows(what, std::time::Instant::now()) {
+            log::warn!("{what}: {}", chain_of(error));
+        }
+    }
+
+    /// Has the renderer let go of all guest memory, behind everything that it
+    /// was given before. [`Backend::is_revoked`] says when that is so.
+    pub fn revoke_memory(&mut self) {
+        if let Some(rendering) = &mut self.rendering
+            && rendering.memory == MemoryAccess::Granted
+        {
+            let job = rendering.queue.push(Work::Revoke, When::Taken);
+            rendering.memory = MemoryAccess::Revoking(job);
+        }
+    }
+
+    /// Whether no code but this program's own can touch guest memory.
+    pub fn is_revoked(&self) -> bool {
+        self.rendering
+            .as_ref()
+            .is_none_or(|rendering| rendering.memory == MemoryAccess::Revoked)
+    }
+
+    /// Gives the renderer the guest's memory back that was taken from it.
+    pub fn grant_memory(&mut self) {
+        let Some(rendering) = &mut self.rendering else {
+            return;
+        };
+        if rendering.memory == MemoryAccess::Granted {
+            return;
+        }
+        rendering.memory = MemoryAccess::Granted;
+        for (id, backing) in self.resources.rendered_backings() {
+            let work = Work::AttachBacking {
+                resource: resource_id(id),
+                backing: backing.clone(),
+            };
+            rendering.push(work, When::Taken, Expected::Aside);
+        }
+    }
+}
+
+/// Whether the renderer has finished something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenderNews {
+    /// No.
+    Nothing,
+    /// Yes.
+    Some,
+}

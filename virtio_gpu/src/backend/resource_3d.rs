@@ -1,0 +1,243 @@
+//! RESOURCE_CREATE_3D, TRANSFER_TO_HOST_3D, TRANSFER_FROM_HOST_3D, and 2D
+//! resources that become the renderer's.
+
+use gpu_buffer::Layout;
+use gpu_display::Display;
+use gpu_renderer::{Box3, Direction, ResourceArgs, Transfer, Upload, When, Work};
+
+use super::rendering::{Expected, context_id, resource_id};
+use super::{Backend, Outcome};
+use crate::error::CommandError;
+use crate::pixels::TransferEnd;
+use crate::protocol::{ContextId, ResourceCreate3d, ResourceId, Transfer3d, format, wire};
+
+/// `PIPE_TEXTURE_2D` of Gallium.
+const TEXTURE_2D: u32 = 2;
+
+/// `VIRGL_BIND_RENDER_TARGET` and `VIRGL_BIND_SAMPLER_VIEW`.
+const BIND_PICTURE: u32 = 1 << 1 | 1 << 3;
+
+/// The most bytes of a texel that there are (four 32-bit numbers): what is
+/// charged where the format is not known here.
+const TEXEL_BYTES: u64 = 16;
+
+impl<D: Display> Backend<D> {
+    pub(super) fn create_3d(&mut self, create: &ResourceCreate3d) -> Outcome {
+        let layout = self.layout_of(create);
+        let bytes = charge_of(create, layout.as_ref());
+        let created = self
+            .resources
+            .create_rendered(create.resource, layout, bytes, &self.limits);
+        let generation = match created {
+            Ok(generation) => generation,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
+        let work = Work::CreateResource {
+            resource: resource_id(create.resource),
+            args: ResourceArgs {
+                target: create.target,
+                format: create.format,
+                bind: create.bind,
+                width: create.width,
+                height: create.height,
+                depth: create.depth,
+                array_size: create.array_size,
+                last_level: create.last_level,
+                samples: create.samples,
+                flags: create.flags,
+            },
+        };
+        let resource = create.resource;
+        self.render(work, When::Taken, |ticket| Expected::Resource {
+            ticket,
+            resource,
+            generation,
+        })
+    }
+
+    /// The picture that a resource will be, if it can be shown.
+    fn layout_of(&self, create: &ResourceCreate3d) -> Option<Layout> {
+        let plain = create.target == TEXTURE_2D
+            && create.depth == 1
+            && create.array_size <= 1
+            && create.last_level == 0
+            && create.samples <= 1;
+        let sides = 1..=self.limits.side;
+        if !plain || !sides.contains(&create.width) || !sides.contains(&create.height) {
+            return None;
+        }
+        let fourcc = format::from_wire(create.format)?;
+        Layout::packed(create.width, create.height, fourcc).ok()
+    }
+
+    pub(super) fn transfer_3d(
+        &mut self,
+        direction: Direction,
+        context: ContextId,
+        transfer: &Transfer3d,
+        when: When,
+    ) -> Outcome {
+        let id = transfer.resource;
+        let context = match self.check_transfer_3d(context, id) {
+            Ok(context) => context,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
+        self.promote(id);
+        let region = transfer.region;
+        let work = Work::Transfer(Transfer {
+            direction,
+            context: context.map(context_id),
+            resource: resource_id(id),
+            level: transfer.level,
+            stride: transfer.stride,
+            layer_stride: transfer.layer_stride,
+            region: Box3 {
+                x: region.x,
+                y: region.y,
+                z: region.z,
+                width: region.width,
+                height: region.height,
+                depth: region.depth,
+            },
+            offset: transfer.offset,
+        });
+        self.render(work, when, Expected::Command)
+    }
+
+    /// The context that a transfer is in; 0 is the renderer's own.
+    fn check_transfer_3d(
+        &mut self,
+        context: ContextId,
+        id: ResourceId,
+    ) -> Result<Option<ContextId>, CommandError> {
+        let context = (context.0 != 0).then_some(context);
+        if let Some(context) = context {
+            self.contexts.check(context)?;
+        }
+        let resource = self.resources.get(id)?;
+        if !resource.backing().is_some_and(|list| list.is_mapped()) {
+            return Err(CommandError::NoBacking(id));
+        }
+        if let Some(context) = context
+            && !self.contexts.is_attached(context, id)
+        {
+            return Err(CommandError::NotAttached {
+                resource: id,
+                context,
+            });
+        }
+        Ok(context)
+    }
+
+    /// Makes a 2D resource the renderer's, with its picture, its backing and
+    /// the contexts that it is attached to. From then on the renderer's copy
+    /// is the truth. One that is the renderer's already, or gone, stays so.
+    pub(super) fn promote(&mut self, id: ResourceId) {
+        let Ok(resource) = self.resources.get(id) else {
+            return;
+        };
+        let generation = resource.generation();
+        let backing = resource.backing().filter(|list| list.is_mapped()).cloned();
+        let (scanouts, cursors) = (resource.scanouts, resource.cursors);
+        let Some(pixels) = resource.promote() else {
+            return;
+        };
+        let layout = *pixels.layout();
+        let drawn = pixels.drawn().cloned();
+        if let Some(rendering) = &mut self.rendering {
+            let promotions = &mut rendering.statistics_mut().promotions;
+            *promotions = promotions.saturating_add(1);
+        }
+        let resource = resource_id(id);
+        let args = ResourceArgs {
+            target: TEXTURE_2D,
+            format: format::to_wire(layout.format()).unwrap_or(wire::FORMAT_B8G8R8X8),
+            bind: BIND_PICTURE,
+            width: layout.width(),
+            height: layout.height(),
+            depth: 1,
+            array_size: 1,
+            last_level: 0,
+            samples: 0,
+            flags: wire::RESOURCE_FLAG_Y_0_TOP,
+        };
+        self.render_aside(
+            Work::CreateResource { resource, args },
+            Expected::Promotion {
+                resource: id,
+                generation,
+            },
+        );
+        if let Some(pixels) = drawn {
+            let upload = Upload { resource, pixels };
+            self.render_aside(Work::Upload(upload), Expected::Aside);
+        }
+        if let Some(backing) = backing {
+            let work = Work::AttachBacking { resource, backing };
+            self.render_aside(work, Expected::Aside);
+        }
+        for context in self.contexts.users(id) {
+            let context = context_id(context);
+            let work = Work::AttachResource { context, resource };
+            self.render_aside(work, Expected::Aside);
+        }
+        for scanout in scanouts.iter() {
+            if let Ok(index) = self.scanout_index(scanout) {
+                self.mirror_scanout(index);
+            }
+        }
+        for scanout in cursors.iter() {
+            if let Ok(index) = self.scanout_index(scanout) {
+                self.mirror_cursor(index);
+            }
+        }
+    }
+
+    pub(super) fn end_promotion(&mut self, id: ResourceId, generation: u64, end: TransferEnd) {
+        self.resources.end_promotion(id, generation, end);
+        if end == TransferEnd::Done || !self.resources.is_generation(id, generation) {
+            return;
+        }
+        let Ok(resource) = self.resources.get(id) else {
+            return;
+        };
+        let (scanouts, cursors) = (resource.scanouts, resource.cursors);
+        for scanout in scanouts.iter() {
+            if let Ok(index) = self.scanout_index(scanout) {
+                self.mirror_scanout(index);
+            }
+        }
+        for scanout in cursors.iter() {
+            if let Ok(index) = self.scanout_index(scanout) {
+                self.mirror_cursor(index);
+            }
+        }
+    }
+}
+
+/// Bytes to charge for a resource: what its texels take, and half as much
+/// again for smaller levels.
+fn charge_of(create: &ResourceCreate3d, layout: Option<&Layout>) -> u64 {
+    if let Some(layout) = layout {
+        return layout.size();
+    }
+    let texel = match create.target {
+        0 => 1,
+        _ if format::from_wire(create.format).is_some() => 4,
+        _ => TEXEL_BYTES,
+    };
+    let texels = [
+        create.width,
+        create.height,
+        create.depth,
+        create.array_size,
+        create.samples,
+    ];
+    let base = texels.into_iter().fold(texel, |product, count| {
+        product.saturating_mul(u64::from(count.max(1)))
+    });
+    match create.last_level {
+        0 => base,
+        _ => base.saturating_add(base / 2),
+    }
+}
