@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use nix::libc;
 use vhost::vhost_user::message::FrontendReq;
 
 /// Why the daemon could not start, ended, or refused a message of the front end.
@@ -83,6 +85,18 @@ pub enum Error {
         request: u32,
         /// The announced bytes.
         size: u32,
+    },
+    /// The front end has sent a part of a message, and for too long nothing more.
+    #[error("the front end stopped in the middle of a message and sent nothing for {patience:?}")]
+    MessageUnfinished {
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// The front end has left its socket full of replies for too long.
+    #[error("the front end has read none of the replies that wait for it for {patience:?}")]
+    RepliesUnread {
+        /// How long it was waited for.
+        patience: Duration,
     },
     /// A request that needs an answer of its own could not be answered.
     #[error("{request:?} cannot be answered")]
@@ -219,10 +233,18 @@ impl Error {
             Self::Connection(_)
                 | Self::MessageFlags { .. }
                 | Self::MessageTooLarge { .. }
+                | Self::MessageUnfinished { .. }
+                | Self::RepliesUnread { .. }
                 | Self::Unanswerable { .. }
                 | Self::ProtocolFeatures { .. }
                 | Self::System { .. }
         )
+    }
+
+    /// Whether the system has refused for want of descriptors or memory, so that it may grant the same later.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, Self::System { source, .. } if is_shortage(source))
     }
 
     /// What the user may do about it.
@@ -242,6 +264,12 @@ impl Error {
             Self::NotASocket { .. } => {
                 Some("pass the number of an inherited, connected or listening Unix stream socket")
             }
+            Self::MessageUnfinished { .. } | Self::RepliesUnread { .. } => {
+                Some("the front end is stuck or stopped: see what it is doing, or start it again")
+            }
+            Self::System { source, .. } if is_shortage(source) => {
+                Some("raise the limits of the process (`ulimit -n`, `ulimit -v`) or free memory")
+            }
             Self::Display(_) => Some("see --display in `vhost-user-gpu --help`"),
             _ => None,
         }
@@ -259,4 +287,11 @@ impl Error {
         }
         line
     }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC)
+    )
 }

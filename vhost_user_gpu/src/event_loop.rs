@@ -5,17 +5,19 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gpu_display::{Display, Interest as DisplayInterest};
 use virtio_gpu::Device;
 
 use crate::Error;
-use crate::endpoint::{Endpoint, Listener};
+use crate::accept::next_front_end;
+use crate::endpoint::Endpoint;
 use crate::poller::{Deadline, Interest, Poller, Token, Watched};
 use crate::remote_display::FrontEndSocket;
 use crate::session::Session;
 use crate::session::connection::{Reader, Writer};
+use crate::session::stall::Stall;
 use crate::signals::Signals;
 
 /// Messages of the front end that are handled before the rings and the display have their turn again.
@@ -40,17 +42,38 @@ pub enum Lifetime {
     UntilTerminated,
 }
 
+/// How front ends are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// How many there are.
+    pub lifetime: Lifetime,
+    /// How long a front end may stop in the middle of a message, or leave its socket full of replies, before its
+    /// session ends.
+    pub patience: Duration,
+}
+
+impl Default for Service {
+    /// One front end, which may stall for ten seconds.
+    fn default() -> Self {
+        Self {
+            lifetime: Lifetime::OneFrontEnd,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Serves the front ends that `endpoint` leads to.
 ///
 /// A socket file of `endpoint` is removed when this returns, or as soon as the only front end is connected.
 ///
 /// # Errors
 ///
-/// What ends the only session ([`Error::ends_session`]), and what the system refuses while there is none.
+/// What ends the only session ([`Error::ends_session`]), and what the system refuses while there is none. A lack of
+/// descriptors or memory is waited out.
 pub fn serve<D: Display + FrontEndSocket>(
     mut device: Device<D>,
     endpoint: Endpoint,
-    lifetime: Lifetime,
+    service: Service,
     signals: Signals,
 ) -> Result<Ended, Error> {
     let poller = Poller::new()?;
@@ -59,18 +82,29 @@ pub fn serve<D: Display + FrontEndSocket>(
         .map_err(|errno| Error::system("epoll_ctl", errno))?;
     let (mut stream, listener) = match endpoint {
         Endpoint::Connected(stream) => (stream, None),
-        Endpoint::Listening(listener) => match accept(&listener, &poller)? {
+        Endpoint::Listening(listener) => match next_front_end(&listener, &poller)? {
             None => return Ok(Ended::Terminated),
             Some(stream) => {
-                let goes_on = lifetime == Lifetime::UntilTerminated;
+                let goes_on = service.lifetime == Lifetime::UntilTerminated;
                 (stream, goes_on.then_some(listener))
             }
         },
     };
     loop {
-        let mut event_loop = EventLoop::new(device, stream, poller.clone())?;
-        let ended = event_loop.run();
-        event_loop.session.stop_rings();
+        let ended = match Watches::new(stream, &device, &poller) {
+            Err(error) => Err(error),
+            Ok(watches) => {
+                let stall = Stall::new(service.patience);
+                let mut event_loop = EventLoop::new(device, watches, stall, poller.clone());
+                let ended = event_loop.run();
+                event_loop.session.stop_rings();
+                if listener.is_none() {
+                    return ended;
+                }
+                device = event_loop.into_new_device();
+                ended
+            }
+        };
         let Some(listener) = &listener else {
             return ended;
         };
@@ -79,54 +113,26 @@ pub fn serve<D: Display + FrontEndSocket>(
             Ok(Ended::FrontEndGone) => log::info!("the front end has gone"),
             Err(error) => log::warn!("the session has ended: {}", error.chain()),
         }
-        device = event_loop.into_new_device();
-        match accept(listener, &poller)? {
+        match next_front_end(listener, &poller)? {
             None => return Ok(Ended::Terminated),
             Some(next) => stream = next,
         }
     }
 }
 
-/// The next connection; nothing if a signal comes before it. Only then is the listener watched: a front end that has
-/// to wait for another one's end would wake the daemon all the time.
-fn accept(listener: &Listener, poller: &Poller) -> Result<Option<UnixStream>, Error> {
-    let watched = listener
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::System {
-            call: "dup",
-            source,
-        })?;
-    let _watched = poller
-        .watch(watched, Token::Listener)
-        .map_err(|errno| Error::system("epoll_ctl", errno))?;
-    loop {
-        let tokens = poller.wait(Deadline::Never)?;
-        if tokens.contains(&Token::Signal) {
-            return Ok(None);
-        }
-        if let Some(stream) = listener.accept()? {
-            log::info!("a front end has connected");
-            return Ok(Some(stream));
-        }
-    }
-}
-
-/// One front end being served.
+/// What one front end is waited for with.
 #[derive(Debug)]
-struct EventLoop<D> {
-    poller: Poller,
+struct Watches {
     socket: Watched<UnixStream>,
-    reader: Reader,
-    writer: Writer,
-    /// More messages may have arrived than one turn takes.
-    more_messages: bool,
-    session: Session<D>,
     display: Option<Watched<OwnedFd>>,
 }
 
-impl<D: Display + FrontEndSocket> EventLoop<D> {
-    fn new(device: Device<D>, stream: UnixStream, poller: Poller) -> Result<Self, Error> {
+impl Watches {
+    fn new<D: Display>(
+        stream: UnixStream,
+        device: &Device<D>,
+        poller: &Poller,
+    ) -> Result<Self, Error> {
         let system = |errno| Error::system("epoll_ctl", errno);
         let display = match device.display().poll_fd() {
             None => None,
@@ -143,13 +149,35 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         };
         Ok(Self {
             socket: poller.watch(stream, Token::Session).map_err(system)?,
+            display,
+        })
+    }
+}
+
+/// One front end being served.
+#[derive(Debug)]
+struct EventLoop<D> {
+    poller: Poller,
+    watches: Watches,
+    reader: Reader,
+    writer: Writer,
+    stall: Stall,
+    /// More messages may have arrived than one turn takes.
+    more_messages: bool,
+    session: Session<D>,
+}
+
+impl<D: Display + FrontEndSocket> EventLoop<D> {
+    fn new(device: Device<D>, watches: Watches, stall: Stall, poller: Poller) -> Self {
+        Self {
+            watches,
             reader: Reader::new(),
             writer: Writer::default(),
+            stall,
             more_messages: false,
             session: Session::new(device, poller.clone()),
-            display,
             poller,
-        })
+        }
     }
 
     /// The device for the next front end; this one's connection is closed.
@@ -169,12 +197,13 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
                     Token::Listener => {}
                 }
             }
-            if self
-                .session
-                .deadline()
-                .is_some_and(|due| due <= Instant::now())
-            {
+            let is_due = |due: Instant| due <= Instant::now();
+            if self.session.deadline().is_some_and(is_due) {
                 self.session.display_is_due();
+            }
+            // A socket tells of room only when most of it is free.
+            if self.stall.deadline().is_some_and(is_due) {
+                self.more_messages = true;
             }
             if self.session.has_work() {
                 self.session.run_turn();
@@ -188,6 +217,8 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
                 }
                 result => result?,
             }
+            self.stall
+                .check(&self.reader, &self.writer, Instant::now())?;
             self.update_display_interest()?;
         }
     }
@@ -197,25 +228,25 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         if !self.more_messages {
             return Ok(());
         }
-        self.writer.flush(self.socket.as_fd())?;
+        self.writer.flush(self.watches.socket.as_fd())?;
         for _ in 0..MESSAGES_PER_TURN {
             if self.writer.is_pending() {
                 break;
             }
-            let Some(message) = self.reader.read(self.socket.as_fd())? else {
+            let Some(message) = self.reader.read(self.watches.socket.as_fd())? else {
                 self.more_messages = false;
                 break;
             };
             if let Some(reply) = self.session.handle(message)? {
                 self.writer.queue(&reply);
-                self.writer.flush(self.socket.as_fd())?;
+                self.writer.flush(self.watches.socket.as_fd())?;
             }
         }
         if self.writer.is_pending() {
             self.more_messages = false;
-            self.socket.set_interest(Interest::Write)
+            self.watches.socket.set_interest(Interest::Write)
         } else {
-            self.socket.set_interest(Interest::Read)
+            self.watches.socket.set_interest(Interest::Read)
         }
     }
 
@@ -223,16 +254,19 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         if self.session.has_work() || self.more_messages {
             return Deadline::Now;
         }
-        self.session
-            .deadline()
+        [self.session.deadline(), self.stall.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
             .map_or(Deadline::Never, Deadline::At)
     }
 
     /// A display may wait for room to write at one time and not at another.
     fn update_display_interest(&mut self) -> Result<(), Error> {
-        let (Some(watched), Some(poll)) =
-            (&mut self.display, self.session.device().display().poll_fd())
-        else {
+        let (Some(watched), Some(poll)) = (
+            &mut self.watches.display,
+            self.session.device().display().poll_fd(),
+        ) else {
             return Ok(());
         };
         watched.set_interest(match poll.interest {

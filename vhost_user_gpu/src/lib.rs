@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accept;
 pub mod args;
 pub mod capabilities;
 pub mod endpoint;

@@ -8,7 +8,7 @@ use gpu_display::{Display, Headless, HeadlessConfig, Mode, Output};
 use vhost_user_gpu::Error;
 use vhost_user_gpu::args::{self, Args, DisplayChoice, Request, Size};
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::event_loop::{Ended, Lifetime, serve};
+use vhost_user_gpu::event_loop::{Ended, Lifetime, Service, serve};
 use vhost_user_gpu::logger;
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
 use vhost_user_gpu::signals::Signals;
@@ -106,7 +106,11 @@ fn run_with<D: Display + FrontEndSocket>(
     } else {
         Lifetime::OneFrontEnd
     };
-    serve(device, endpoint, lifetime, signals)
+    let service = Service {
+        lifetime,
+        ..Service::default()
+    };
+    serve(device, endpoint, service, signals)
 }
 
 /// Screens side by side.

@@ -16,6 +16,7 @@ use crate::Error;
 pub(crate) struct Reader {
     buffer: Box<[u8]>,
     filled: usize,
+    received: u64,
     descriptors: Descriptors,
 }
 
@@ -24,6 +25,7 @@ impl Reader {
         Self {
             buffer: vec![0; HEADER_SIZE.saturating_add(MAX_PAYLOAD)].into_boxed_slice(),
             filled: 0,
+            received: 0,
             descriptors: Descriptors::Whole(Vec::new()),
         }
     }
@@ -31,6 +33,11 @@ impl Reader {
     /// Whether a part of a message has arrived.
     pub(crate) const fn is_inside_message(&self) -> bool {
         self.filled != 0
+    }
+
+    /// Bytes that have arrived so far.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
     }
 
     /// The next message, or nothing when the rest of it has not arrived yet.
@@ -82,6 +89,7 @@ impl Reader {
             return Err(Error::Connection(msg_socket::Error::Closed));
         }
         self.filled = self.filled.saturating_add(bytes);
+        self.received = self.received.saturating_add(length(bytes));
         Ok(true)
     }
 
@@ -105,7 +113,10 @@ impl Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     bytes: Vec<u8>,
+    /// How many of these are gone.
     sent: usize,
+    /// Of these and all before.
+    sent_ever: u64,
 }
 
 impl Writer {
@@ -119,6 +130,11 @@ impl Writer {
         self.sent < self.bytes.len()
     }
 
+    /// Bytes that have gone so far.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent_ever
+    }
+
     /// Sends what fits.
     ///
     /// # Errors
@@ -129,7 +145,10 @@ impl Writer {
             && !rest.is_empty()
         {
             match send_with_fds(socket, &[IoSlice::new(rest)], &[]) {
-                Ok(bytes) => self.sent = self.sent.saturating_add(bytes),
+                Ok(bytes) => {
+                    self.sent = self.sent.saturating_add(bytes);
+                    self.sent_ever = self.sent_ever.saturating_add(length(bytes));
+                }
                 Err(msg_socket::Error::WouldBlock) => return Ok(()),
                 Err(error) => return Err(Error::Connection(error)),
             }
@@ -138,6 +157,10 @@ impl Writer {
         self.sent = 0;
         Ok(())
     }
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) mod message;
 mod negotiation;
 mod resume;
 mod rings;
+pub(crate) mod stall;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

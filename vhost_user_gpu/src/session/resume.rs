@@ -30,6 +30,8 @@ pub(super) fn next_request(setup: &QueueSetup, memory: &GuestMemoryMmap) -> u16 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     use super::*;
 
     const AVAIL_RING: u64 = 0x1000;
