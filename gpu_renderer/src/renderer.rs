@@ -63,8 +63,8 @@ pub trait Renderer {
     fn create_context(&mut self, context: ContextId, args: &ContextArgs)
     -> Result<(), RenderError>;
 
-    /// Destroys a context. Its fences that have not passed are reported as
-    /// passed by the next [`Renderer::poll`].
+    /// Destroys a context. Its fences that have not passed count as passed,
+    /// whether or not [`Renderer::poll`] still reports them.
     ///
     /// # Errors
     /// [`RenderError::UnknownContext`].

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gpu_buffer::Buffer;
 
 use super::{Completion, Job, JobId, When, Work};
-use crate::{FenceId, PassedFence, RenderError, Renderer, Timeline};
+use crate::{ContextId, FenceId, PassedFence, RenderError, Renderer, Timeline};
 
 /// The jobs of one renderer that wait for fences.
 #[derive(Debug, Default)]
@@ -38,6 +38,7 @@ impl Executor {
         ended: &mut impl Extend<Completion>,
     ) {
         let Job { id, work, when } = job;
+        let when = when.without_a_timeline_that_ends(&work);
         let (result, returned) = self.carry_out(renderer, work, ended);
         let result = match (result, when) {
             (Ok(()), When::Passed(timeline)) => match self.fence(renderer, timeline) {
@@ -97,6 +98,13 @@ impl Executor {
         Ok(fence)
     }
 
+    /// Ends the jobs that wait on timelines whose fences are gone.
+    fn end(&mut self, is_gone: impl Fn(&Timeline) -> bool, ended: &mut impl Extend<Completion>) {
+        for (_, line) in self.waiting.extract_if(|timeline, _| is_gone(timeline)) {
+            ended.extend(line.into_iter().map(Waiting::done));
+        }
+    }
+
     fn carry_out(
         &mut self,
         renderer: &mut dyn Renderer,
@@ -105,7 +113,13 @@ impl Executor {
     ) -> (Result<(), RenderError>, Option<Arc<Buffer>>) {
         let result = match work {
             Work::CreateContext { context, args } => renderer.create_context(context, &args),
-            Work::DestroyContext { context } => renderer.destroy_context(context),
+            Work::DestroyContext { context } => {
+                let result = renderer.destroy_context(context);
+                if result.is_ok() {
+                    self.end(|timeline| timeline.is_of(context), ended);
+                }
+                result
+            }
             Work::AttachResource { context, resource } => {
                 renderer.attach_resource(context, resource)
             }
@@ -122,10 +136,7 @@ impl Executor {
             }
             Work::Reset => {
                 renderer.reset();
-                // Their fences went with what they were made for.
-                for (_, line) in self.waiting.drain() {
-                    ended.extend(line.into_iter().map(Waiting::done));
-                }
+                self.end(|_| true, ended);
                 Ok(())
             }
             Work::Transfer(transfer) => renderer.transfer(&transfer),
@@ -143,6 +154,28 @@ impl Executor {
             } => renderer.submit(context, &mut commands),
         };
         (result, None)
+    }
+}
+
+impl When {
+    /// No fence can be had on a timeline that the job itself does away with;
+    /// nothing on it is left to wait for.
+    fn without_a_timeline_that_ends(self, work: &Work) -> Self {
+        match (self, work) {
+            (Self::Passed(timeline), Work::DestroyContext { context })
+                if timeline.is_of(*context) =>
+            {
+                Self::Taken
+            }
+            (Self::Passed(Timeline::Context { .. }), Work::Reset) => Self::Taken,
+            (when, _) => when,
+        }
+    }
+}
+
+impl Timeline {
+    fn is_of(&self, of: ContextId) -> bool {
+        matches!(self, Self::Context { context, .. } if *context == of)
     }
 }
 

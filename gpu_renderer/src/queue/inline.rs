@@ -40,6 +40,7 @@ impl Inline {
 
     pub(super) fn push(&mut self, job: Job) {
         self.executor.run(&mut *self.renderer, job, &mut self.ended);
+        self.deadline = Some(Instant::now());
     }
 
     pub(super) fn next_completion(&mut self) -> Option<Completion> {

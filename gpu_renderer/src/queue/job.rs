@@ -77,7 +77,7 @@ impl Work {
 }
 
 /// When a job is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum When {
     /// As soon as the renderer has taken it.
     Taken,

@@ -11,7 +11,7 @@ mod thread;
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{Capsets, RenderError, Renderer};
 use inline::Inline;
@@ -25,6 +25,10 @@ const JOBS: usize = 64;
 /// Bytes of command streams that may wait on a renderer.
 const PAYLOAD_BYTES: usize = 32 << 20;
 
+/// How long the end of a job may go unseen when the renderer's thread is kept
+/// by the next one and has woken nobody.
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// The way to one renderer.
 #[derive(Debug)]
 pub struct RenderQueue {
@@ -34,6 +38,8 @@ pub struct RenderQueue {
     outstanding: BTreeMap<JobId, usize>,
     payload_bytes: usize,
     last: JobId,
+    /// When the last completion was asked for, or the first job pushed.
+    looked: Instant,
 }
 
 #[derive(Debug)]
@@ -74,6 +80,7 @@ impl RenderQueue {
             outstanding: BTreeMap::new(),
             payload_bytes: 0,
             last: JobId(0),
+            looked: Instant::now(),
         }
     }
 
@@ -97,6 +104,9 @@ impl RenderQueue {
     /// Adds a job behind all others. Its end is handed over by
     /// [`RenderQueue::next_completion`], always.
     pub fn push(&mut self, work: Work, when: When) -> JobId {
+        if self.outstanding.is_empty() {
+            self.looked = Instant::now();
+        }
         let id = JobId(self.last.0.wrapping_add(1));
         self.last = id;
         let bytes = work.payload_bytes();
@@ -112,14 +122,18 @@ impl RenderQueue {
 
     /// Takes the next job that has ended, `None` if there is none now. Call
     /// it until then whenever [`RenderQueue::poll_fd`] is readable, and when
-    /// [`RenderQueue::deadline`] is due.
+    /// [`RenderQueue::deadline`] is due; only then does the descriptor stop
+    /// being readable.
     pub fn next_completion(&mut self) -> Option<Completion> {
         let next = match &mut self.placement {
             Placement::Inline(inline) => Next::of(inline.next_completion()),
             Placement::Thread(thread) => thread.next_completion(),
         };
         let completion = match next {
-            Next::Nothing => return None,
+            Next::Nothing => {
+                self.looked = Instant::now();
+                return None;
+            }
             Next::Completion(completion) => completion,
             Next::Lost => {
                 let (&job, _) = self.outstanding.first_key_value()?;
@@ -135,7 +149,9 @@ impl RenderQueue {
         Some(completion)
     }
 
-    /// Readable when a job has ended; `None` inline.
+    /// Readable when a job has ended, or the thread has; `None` inline. It is
+    /// the same one for the whole life of the queue, and fits level-triggered
+    /// and edge-triggered polling alike.
     pub fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.placement {
             Placement::Inline(_) => None,
@@ -143,11 +159,14 @@ impl RenderQueue {
         }
     }
 
-    /// When an inline renderer wants to be asked for completions again.
+    /// When completions should be asked for even if nothing gets readable:
+    /// inline that is the only word there is, with a thread it is for what
+    /// ended before a job that takes long.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.placement {
             Placement::Inline(inline) => inline.deadline(),
-            Placement::Thread(_) => None,
+            Placement::Thread(_) if self.outstanding.is_empty() => None,
+            Placement::Thread(_) => self.looked.checked_add(GLANCE),
         }
     }
 }

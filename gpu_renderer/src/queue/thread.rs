@@ -1,28 +1,22 @@
 //! A renderer on a thread of its own.
 
-use std::os::fd::{AsFd, BorrowedFd};
+mod bell;
+mod render;
+
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
-
-use super::executor::Executor;
 use super::{Completion, Job, Next, Placement, RenderQueue};
 use crate::{Capsets, RenderError, Renderer};
+use bell::Bell;
+use render::{Desk, Done, live};
 
 /// The thread's name, as debuggers show it.
 const NAME: &str = "render";
-
-/// How long a fence is left alone at first, and at most, before it is looked
-/// at again.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
-
-/// What has ended is handed over at the latest after this long, even if there
-/// is more to do.
-const BATCH: Duration = Duration::from_micros(500);
 
 /// How long the end of the queue waits for the end of the renderer.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -34,41 +28,17 @@ pub(super) struct Thread {
     jobs: Option<Sender<Job>>,
     ended: Receiver<Completion>,
     bell: Bell,
+    /// Said when what is still to do does not matter any more.
+    stop: Arc<AtomicBool>,
+    state: State,
     handle: Option<JoinHandle<()>>,
 }
 
-/// Wakes the main thread: rung once for any number of completions.
-#[derive(Clone, Debug)]
-struct Bell {
-    fd: Arc<EventFd>,
-    rung: Arc<AtomicBool>,
-}
-
-impl Bell {
-    fn new() -> Result<Self, RenderError> {
-        let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
-        Ok(Self {
-            fd: Arc::new(fd.map_err(|errno| system("eventfd", errno))?),
-            rung: Arc::new(AtomicBool::new(false)),
-        })
-    }
-
-    fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            // It cannot be full: it is written once between two reads.
-            let _ = self.fd.write(1);
-        }
-    }
-
-    /// Whether it was rung since the last time.
-    fn answer(&self) -> bool {
-        let rung = self.rung.swap(false, Ordering::AcqRel);
-        if rung {
-            // Empty if the other side has not come to writing yet.
-            let _ = self.fd.read();
-        }
-        rung
-    }
+#[derive(Debug)]
+enum State {
+    Working,
+    /// The thread has ended; all of its completions have been taken.
+    Gone,
 }
 
 /// A renderer that is being made.
@@ -107,24 +77,19 @@ impl Thread {
         let (done, ended) = channel();
         let (tell, verdict) = channel();
         let bell = Bell::new()?;
-        let theirs = Done {
+        let stop = Arc::new(AtomicBool::new(false));
+        let done = Done {
             completions: Some(done),
             bell: bell.clone(),
+            is_quiet: false,
         };
-        let work = move || {
-            let mut renderer = match start() {
-                Ok(renderer) => renderer,
-                Err(error) => {
-                    let _ = tell.send(Err(error));
-                    return;
-                }
-            };
-            let _ = tell.send(Ok(renderer.capsets()));
-            serve(&mut renderer, &to_do, &theirs);
+        let desk = Desk {
+            to_do,
+            stop: Arc::clone(&stop),
         };
         let handle = std::thread::Builder::new()
             .name(NAME.to_owned())
-            .spawn(work)
+            .spawn(move || live(done, desk, start, &tell))
             .map_err(|error| RenderError::System {
                 call: "clone",
                 code: error.raw_os_error().unwrap_or(0),
@@ -134,6 +99,8 @@ impl Thread {
                 jobs: Some(jobs),
                 ended,
                 bell,
+                stop,
+                state: State::Working,
                 handle: Some(handle),
             },
             verdict,
@@ -141,9 +108,12 @@ impl Thread {
     }
 
     pub(super) fn push(&mut self, job: Job) {
-        // If the thread is gone, its end of the completions says so.
         if let Some(jobs) = &self.jobs {
+            // If the thread has just ended, its bell is ringing.
             let _ = jobs.send(job);
+        }
+        if let State::Gone = self.state {
+            self.bell.ring();
         }
     }
 
@@ -152,6 +122,7 @@ impl Thread {
             match self.ended.try_recv() {
                 Ok(completion) => return Next::Completion(completion),
                 Err(TryRecvError::Disconnected) => {
+                    self.state = State::Gone;
                     self.bell.answer();
                     return Next::Lost;
                 }
@@ -162,12 +133,13 @@ impl Thread {
     }
 
     pub(super) fn poll_fd(&self) -> BorrowedFd<'_> {
-        self.bell.fd.as_fd()
+        self.bell.fd()
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
         let end = Instant::now().checked_add(FAREWELL);
         loop {
@@ -185,74 +157,5 @@ impl Drop for Thread {
             // A panic has been reported when it happened.
             let _ = handle.join();
         }
-    }
-}
-
-/// The render thread's way back. Its end wakes the main thread too, so that a
-/// panic is noticed.
-#[derive(Debug)]
-struct Done {
-    /// `Some` to the end.
-    completions: Option<Sender<Completion>>,
-    bell: Bell,
-}
-
-impl Done {
-    fn hand_over(&self, ended: &mut Vec<Completion>) {
-        if ended.is_empty() {
-            return;
-        }
-        for completion in ended.drain(..) {
-            // Nobody listens any more when the device is gone.
-            if let Some(completions) = &self.completions {
-                let _ = completions.send(completion);
-            }
-        }
-        self.bell.ring();
-    }
-}
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        // First, so that whoever is woken finds the end.
-        self.completions = None;
-        self.bell.ring();
-    }
-}
-
-fn serve(renderer: &mut dyn Renderer, to_do: &Receiver<Job>, done: &Done) {
-    let mut executor = Executor::default();
-    let mut ended = Vec::new();
-    let (shortest, longest) = PAUSES;
-    let mut pause = shortest;
-    loop {
-        let next = if executor.is_waiting() {
-            to_do.recv_timeout(pause)
-        } else {
-            to_do.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
-        match next {
-            Ok(job) => {
-                pause = shortest;
-                let begun = Instant::now();
-                executor.run(renderer, job, &mut ended);
-                while begun.elapsed() < BATCH
-                    && let Ok(job) = to_do.try_recv()
-                {
-                    executor.run(renderer, job, &mut ended);
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => pause = pause.saturating_mul(2).min(longest),
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        executor.poll(renderer, &mut ended);
-        done.hand_over(&mut ended);
-    }
-}
-
-fn system(call: &'static str, errno: nix::errno::Errno) -> RenderError {
-    RenderError::System {
-        call,
-        code: errno as i32,
     }
 }

@@ -64,7 +64,9 @@ impl Recording {
 impl Drop for Recording {
     /// Lets go of everything.
     fn drop(&mut self) {
-        self.journal.lock().clear();
+        let mut state = self.journal.lock();
+        state.note_thread();
+        state.clear();
     }
 }
 
@@ -259,6 +261,7 @@ impl Renderer for Recording {
 
     fn poll(&mut self, passed: &mut Vec<PassedFence>) {
         let mut state = self.journal.lock();
+        state.note_thread();
         state.polls = state.polls.saturating_add(1);
         state.fences.poll(passed);
     }

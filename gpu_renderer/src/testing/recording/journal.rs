@@ -1,6 +1,7 @@
 //! The test's hold on a [`super::Recording`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use super::state::State;
 use super::{Call, Method};
@@ -31,6 +32,11 @@ impl Journal {
     /// How often it was polled.
     pub fn polls(&self) -> u64 {
         self.lock().polls
+    }
+
+    /// The threads that have called it or dropped it.
+    pub fn threads(&self) -> Vec<ThreadId> {
+        self.lock().threads.clone()
     }
 
     /// The contexts there are.
@@ -104,6 +110,7 @@ impl Journal {
     /// Writes a call down and waits until it may go on.
     pub(super) fn begin(&self, call: Call) -> Result<MutexGuard<'_, State>, RenderError> {
         let mut state = self.lock();
+        state.note_thread();
         state.calls.push(call.clone());
         let wait = self
             .0

@@ -1,6 +1,7 @@
 //! What a [`super::Recording`] is in the middle of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread::ThreadId;
 
 use super::texture::Texture;
 use super::{Call, Method};
@@ -10,6 +11,7 @@ use crate::{ContextId, FenceId, PassedFence, RenderError, ResourceId, Timeline};
 pub(super) struct State {
     pub(super) calls: Vec<Call>,
     pub(super) polls: u64,
+    pub(super) threads: Vec<ThreadId>,
     pub(super) failures: Vec<(Method, RenderError)>,
     pub(super) is_paused: bool,
     pub(super) contexts: BTreeMap<ContextId, BTreeSet<ResourceId>>,
@@ -18,6 +20,14 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Remembers the calling thread.
+    pub(super) fn note_thread(&mut self) {
+        let id = std::thread::current().id();
+        if !self.threads.contains(&id) {
+            self.threads.push(id);
+        }
+    }
+
     pub(super) fn planned_failure(&mut self, call: &Call) -> Result<(), RenderError> {
         let method = call.method();
         let planned = self.failures.iter().position(|(of, _)| method == Some(*of));

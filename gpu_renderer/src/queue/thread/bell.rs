@@ -1,0 +1,55 @@
+//! How the render thread wakes the main thread.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::RenderError;
+
+/// Wakes the main thread: rung once for any number of completions.
+///
+/// While `rung` is false nothing is in `fd` and nobody is about to write to
+/// it. Only whoever has read `fd` makes it false: otherwise a write that comes
+/// late would leave `fd` readable with nobody to read it.
+#[derive(Clone, Debug)]
+pub(super) struct Bell {
+    fd: Arc<EventFd>,
+    rung: Arc<AtomicBool>,
+}
+
+impl Bell {
+    pub(super) fn new() -> Result<Self, RenderError> {
+        let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let system = |errno: Errno| RenderError::System {
+            call: "eventfd",
+            code: errno as i32,
+        };
+        Ok(Self {
+            fd: Arc::new(fd.map_err(system)?),
+            rung: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // It cannot be full: it is written once between two reads.
+            let _ = self.fd.write(1);
+        }
+    }
+
+    /// Whether there may be completions that came after the last one that was
+    /// taken. If not, and some come, `fd` gets readable.
+    pub(super) fn answer(&self) -> bool {
+        // What was sent before the bell was rung is seen after the swap.
+        self.rung.load(Ordering::Acquire)
+            && self.fd.read().is_ok()
+            && self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
