@@ -8,6 +8,8 @@ mod renderer;
 mod resource;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "virgl")]
+pub mod virgl;
 
 pub use capset::{Capset, CapsetId, Capsets};
 pub use error::RenderError;

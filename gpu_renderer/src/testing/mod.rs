@@ -2,5 +2,6 @@
 //! are built on it. What is here fails loudly, as tests do.
 
 mod recording;
+pub mod stream;
 
 pub use recording::{Call, Journal, Method, Order, Recording};

@@ -1,0 +1,129 @@
+//! Starting the library, once at a time, with the reason where it fails.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::egl::Egl;
+use super::library::Library;
+use super::{VirglConfig, capsets, log};
+use crate::{Capsets, RenderError};
+
+/// The library keeps its state in global variables.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The right to use the library.
+#[derive(Debug)]
+pub(super) struct Claim(());
+
+impl Claim {
+    fn take() -> Result<Self, RenderError> {
+        if TAKEN.swap(true, Ordering::AcqRel) {
+            return Err(RenderError::Unavailable {
+                reason: "this process has a virgl renderer already, and virglrenderer \
+                         allows one at a time"
+                    .to_owned(),
+                hint: None,
+            });
+        }
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        TAKEN.store(false, Ordering::Release);
+    }
+}
+
+/// All that a renderer needs. The library ends before EGL does.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) library: Library,
+    pub(super) egl: Egl,
+    pub(super) capsets: Capsets,
+}
+
+pub(super) fn start(config: &VirglConfig) -> Result<Started, RenderError> {
+    let claim = Claim::take()?;
+    if let Some(node) = &config.render_node {
+        check_node(node)?;
+    }
+    log::capture();
+    let egl = Egl::load().map_err(|error| RenderError::Unavailable {
+        reason: format!("libEGL cannot be loaded: {error}"),
+        hint: Some("install libEGL and a driver for it (Debian: libegl1, libegl-mesa0)".to_owned()),
+    })?;
+    egl.capture();
+    check_platforms(&egl, config)?;
+    let library = Library::start(claim, config.render_node.clone())
+        .map_err(|error| explain(&error, config.render_node.as_deref()))?;
+    let capsets = capsets::read(&library, &config.capsets);
+    if capsets.is_empty() {
+        return Err(RenderError::Unavailable {
+            reason: "virglrenderer fills in none of the capability sets that are wanted".to_owned(),
+            hint: None,
+        });
+    }
+    log::forget();
+    Ok(Started {
+        library,
+        egl,
+        capsets,
+    })
+}
+
+fn check_node(node: &Path) -> Result<(), RenderError> {
+    match File::options().read(true).write(true).open(node) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(RenderError::Unavailable {
+            reason: format!("render node {} cannot be opened: {error}", node.display()),
+            hint: Some(
+                "give a node below /dev/dri that this user may read and write \
+                 (often the group `render`), or none for software rendering"
+                    .to_owned(),
+            ),
+        }),
+    }
+}
+
+/// The library takes the platforms for granted: without them it reads through
+/// a null pointer.
+fn check_platforms(egl: &Egl, config: &VirglConfig) -> Result<(), RenderError> {
+    let platform = match config.render_node {
+        Some(_) => "EGL_KHR_platform_gbm",
+        None => "EGL_MESA_platform_surfaceless",
+    };
+    let gbm_by_another_name = "EGL_MESA_platform_gbm";
+    let has_platform = egl.has_client_extension(platform)
+        || (config.render_node.is_some() && egl.has_client_extension(gbm_by_another_name));
+    if egl.has_client_extension("EGL_EXT_platform_base") && has_platform {
+        return Ok(());
+    }
+    Err(RenderError::Unavailable {
+        reason: format!("EGL has no {platform}"),
+        hint: Some("install a driver for EGL that has it (Debian: libegl-mesa0)".to_owned()),
+    })
+}
+
+fn explain(error: &RenderError, node: Option<&Path>) -> RenderError {
+    let mut reason = error.to_string();
+    for line in log::last_lines() {
+        reason.push_str("; ");
+        reason.push_str(&line);
+    }
+    let hint = match node {
+        Some(node) => format!(
+            "is there a GPU with a Mesa driver behind {}? Without a render node \
+             virglrenderer renders in software",
+            node.display()
+        ),
+        None => "set LIBGL_ALWAYS_SOFTWARE=1 to keep Mesa off a GPU; EGL_LOG_LEVEL=debug \
+                 makes it say more"
+            .to_owned(),
+    };
+    RenderError::Unavailable {
+        reason,
+        hint: Some(hint),
+    }
+}

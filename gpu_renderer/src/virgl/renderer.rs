@@ -1,0 +1,392 @@
+//! The renderer itself: checks, then the library.
+
+use gpu_buffer::{Buffer, Rect, ScatterList};
+
+use super::check::{self, target};
+use super::egl::GlErrors;
+use super::fences::Fences;
+use super::ffi::VirglBox;
+use super::init::{self, Started};
+use super::iovec::Iovecs;
+use super::library::Copy;
+use super::resources::{Backing, Resource, Tables};
+use super::{VirglConfig, log};
+use crate::{
+    Box3, CapsetId, Capsets, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack,
+    RenderError, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload,
+};
+
+/// The library keeps 63 bytes of a context's name.
+const NAME_BYTES: usize = 63;
+
+/// The library writes this many bytes of a query's result, whatever the size
+/// of the buffer.
+const QUERY_BYTES: u32 = 16;
+
+/// OpenGL for guests; see [the module](super).
+#[derive(Debug)]
+pub struct VirglRenderer {
+    /// First, so that the library has ended before memory is let go.
+    started: Started,
+    fences: Fences,
+    tables: Tables,
+    description: String,
+}
+
+impl VirglRenderer {
+    /// Starts virglrenderer on this thread.
+    ///
+    /// # Errors
+    /// [`RenderError::Unavailable`]: this process has a renderer already, the
+    /// render node cannot be opened, EGL is missing, or one of the libraries
+    /// fails; with what they said, and what may help.
+    pub fn new(config: VirglConfig) -> Result<Self, RenderError> {
+        let started = init::start(&config)?;
+        let description = started.egl.describe();
+        Ok(Self {
+            started,
+            fences: Fences::new(),
+            tables: Tables::default(),
+            description,
+        })
+    }
+
+    /// What it renders with: the GL renderer and its version.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn copy(&self, direction: Direction, copy: &Copy<'_>) -> Result<(), RenderError> {
+        match direction {
+            // SAFETY: attached memory is kept by the tables, other memory by
+            // the caller of this.
+            Direction::ToHost => unsafe { self.started.library.copy_to_host(copy) },
+            // SAFETY: as above.
+            Direction::FromHost => unsafe { self.started.library.copy_from_host(copy) },
+        }
+    }
+
+    /// Copies between a 2D resource of four bytes a texel and rectangles of
+    /// a buffer, whose first pixel is the texel at `origin`.
+    fn copy_rects(
+        &self,
+        direction: Direction,
+        resource: ResourceId,
+        buffer: &Buffer,
+        origin: (u32, u32),
+        rects: &[Rect],
+    ) -> Result<(), RenderError> {
+        let entry = self.tables.resource(resource)?;
+        if ![target::TEXTURE_2D, target::RECT].contains(&entry.args.target)
+            || entry.args.samples > 0
+            || (entry.block.bytes, entry.block.width) != (4, 1)
+            || buffer.layout().bytes_per_pixel() != 4
+        {
+            return Err(RenderError::Impossible(
+                "a picture of other than four bytes a texel",
+            ));
+        }
+        let memory = Iovecs::of_buffer(buffer);
+        let sides = [entry.args.width, entry.args.height, 1];
+        for rect in rects {
+            let outside = RenderError::Impossible("a rectangle that leaves the picture");
+            let span = buffer.layout().span(rect).ok_or(outside.clone())?;
+            let region = origin
+                .0
+                .checked_add(rect.x)
+                .zip(origin.1.checked_add(rect.y))
+                .map(|(x, y)| Box3 {
+                    x,
+                    y,
+                    z: 0,
+                    width: rect.width,
+                    height: rect.height,
+                    depth: 1,
+                })
+                .filter(|region| check::contains(sides, region))
+                .ok_or(outside)?;
+            self.copy(
+                direction,
+                &Copy {
+                    resource,
+                    context: 0,
+                    level: 0,
+                    stride: buffer.layout().stride(),
+                    layer_stride: 0,
+                    region: library_box(&region),
+                    offset: span.first,
+                    memory: Some(&memory),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self, resource: ResourceId) {
+        if let Some(entry) = self.tables.resources.get_mut(&resource)
+            && let Some(backing) = entry.backing.take()
+        {
+            if backing.ranges.len() > 0 {
+                self.started.library.detach_memory(resource);
+            }
+            drop(backing);
+        }
+    }
+}
+
+impl Renderer for VirglRenderer {
+    fn capsets(&self) -> Capsets {
+        self.started.capsets.clone()
+    }
+
+    fn create_context(
+        &mut self,
+        context: ContextId,
+        args: &ContextArgs,
+    ) -> Result<(), RenderError> {
+        if context.0 == 0 || self.tables.contexts.contains(&context) {
+            return Err(RenderError::ContextIdTaken(context));
+        }
+        let offered = &self.started.capsets;
+        let capset = match args.capset {
+            Some(capset) => offered.find(capset, 0),
+            None => offered
+                .find(CapsetId::VIRGL2, 0)
+                .or_else(|| offered.by_index(0)),
+        }
+        .ok_or(RenderError::Impossible(
+            "a capability set that is not offered",
+        ))?;
+        let name = args.name.get(..NAME_BYTES).unwrap_or(&args.name);
+        self.started
+            .library
+            .create_context(context, capset.id, name)?;
+        self.tables.contexts.insert(context);
+        Ok(())
+    }
+
+    fn destroy_context(&mut self, context: ContextId) -> Result<(), RenderError> {
+        self.tables.context(context)?;
+        self.started.library.destroy_context(context);
+        self.tables.remove_context(context);
+        self.fences.end_context(context);
+        Ok(())
+    }
+
+    fn attach_resource(
+        &mut self,
+        context: ContextId,
+        resource: ResourceId,
+    ) -> Result<(), RenderError> {
+        self.tables.context(context)?;
+        if self.tables.resource_mut(resource)?.contexts.insert(context) {
+            self.started.library.attach_resource(context, resource);
+        }
+        Ok(())
+    }
+
+    fn detach_resource(
+        &mut self,
+        context: ContextId,
+        resource: ResourceId,
+    ) -> Result<(), RenderError> {
+        self.tables.context(context)?;
+        if self
+            .tables
+            .resource_mut(resource)?
+            .contexts
+            .remove(&context)
+        {
+            self.started.library.detach_resource(context, resource);
+        }
+        Ok(())
+    }
+
+    fn create_resource(
+        &mut self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+    ) -> Result<(), RenderError> {
+        if resource.0 == 0 || self.tables.resources.contains_key(&resource) {
+            return Err(RenderError::ResourceIdTaken(resource));
+        }
+        let block = check::resource(args).map_err(|flaw| flaw.error(resource))?;
+        let mut made = *args;
+        if args.target == target::BUFFER && args.bind == check::BIND_CUSTOM {
+            made.width = made.width.max(QUERY_BYTES);
+        }
+        self.started.egl.take_gl_errors();
+        self.started.library.create_resource(resource, &made)?;
+        // The library does not look.
+        if self.started.egl.take_gl_errors() == GlErrors::OutOfMemory {
+            self.started.library.unref_resource(resource);
+            return Err(RenderError::OutOfMemory(resource));
+        }
+        let entry = Resource {
+            args: *args,
+            block,
+            backing: None,
+            contexts: std::collections::BTreeSet::new(),
+        };
+        self.tables.resources.insert(resource, entry);
+        Ok(())
+    }
+
+    fn destroy_resource(&mut self, resource: ResourceId) -> Result<(), RenderError> {
+        self.tables.resource(resource)?;
+        // First: contexts may hold on to it, with its pointer to the ranges.
+        self.detach(resource);
+        self.started.library.unref_resource(resource);
+        self.tables.resources.remove(&resource);
+        Ok(())
+    }
+
+    fn attach_backing(
+        &mut self,
+        resource: ResourceId,
+        backing: ScatterList,
+    ) -> Result<(), RenderError> {
+        let entry = self.tables.resource_mut(resource)?;
+        if entry.backing.is_some() || !backing.is_mapped() {
+            return Err(RenderError::Backing(resource));
+        }
+        let ranges = Iovecs::of_list(&backing)?;
+        if ranges.len() > 0 {
+            // SAFETY: the ranges go into the table with the list that keeps
+            // their memory, and stay there until they are detached or the
+            // library is reset or ends.
+            unsafe { self.started.library.attach_memory(resource, &ranges) }?;
+        }
+        entry.backing = Some(Backing {
+            ranges,
+            list: backing,
+        });
+        Ok(())
+    }
+
+    fn detach_backing(&mut self, resource: ResourceId) -> Result<(), RenderError> {
+        self.tables.resource(resource)?;
+        self.detach(resource);
+        Ok(())
+    }
+
+    fn revoke(&mut self) {
+        let backed: Vec<_> = self
+            .tables
+            .resources
+            .iter()
+            .filter(|(_, entry)| entry.backing.is_some())
+            .map(|(&resource, _)| resource)
+            .collect();
+        for resource in backed {
+            self.detach(resource);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.started.library.reset();
+        self.tables = Tables::default();
+        self.fences.clear();
+        log::forget();
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) -> Result<(), RenderError> {
+        let resource = transfer.resource;
+        if let Some(context) = transfer.context {
+            self.tables.context(context)?;
+        }
+        let entry = self.tables.resource(resource)?;
+        if transfer
+            .context
+            .is_some_and(|context| !entry.contexts.contains(&context))
+        {
+            return Err(RenderError::UnknownResource(resource));
+        }
+        let backing = entry
+            .backing
+            .as_ref()
+            .ok_or(RenderError::Backing(resource))?;
+        let (args, list) = (&entry.args, &backing.list);
+        check::transfer(args, entry.block, transfer, list.total())?;
+        self.copy(
+            transfer.direction,
+            &Copy {
+                resource,
+                context: transfer.context.map_or(0, |context| context.0),
+                level: transfer.level,
+                stride: transfer.stride,
+                layer_stride: transfer.layer_stride,
+                region: library_box(&transfer.region),
+                offset: transfer.offset,
+                memory: None,
+            },
+        )
+    }
+
+    fn upload(&mut self, upload: &Upload) -> Result<(), RenderError> {
+        let args = &self.tables.resource(upload.resource)?.args;
+        let layout = upload.pixels.layout();
+        if (layout.width(), layout.height()) != (args.width, args.height) {
+            return Err(RenderError::Impossible("a picture of another size"));
+        }
+        self.copy_rects(
+            Direction::ToHost,
+            upload.resource,
+            &upload.pixels,
+            (0, 0),
+            &[layout.bounds()],
+        )
+    }
+
+    fn read_back(&mut self, read: &ReadBack) -> Result<(), RenderError> {
+        self.copy_rects(
+            Direction::FromHost,
+            read.resource,
+            &read.target,
+            (read.x, read.y),
+            &read.rects,
+        )
+    }
+
+    fn submit(&mut self, context: ContextId, commands: &mut [u32]) -> Result<(), RenderError> {
+        self.tables.context(context)?;
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.started.library.submit(context, commands)
+    }
+
+    fn create_fence(&mut self, timeline: Timeline, fence: FenceId) -> Result<(), RenderError> {
+        if let Timeline::Context { context, ring } = timeline {
+            self.tables.context(context)?;
+            if ring != 0 {
+                return Err(RenderError::Impossible("a ring of a context that has one"));
+            }
+        }
+        self.started
+            .library
+            .create_fence(self.fences.next_number())?;
+        self.fences.push(timeline, fence);
+        Ok(())
+    }
+
+    fn poll(&mut self, passed: &mut Vec<PassedFence>) {
+        if self.fences.is_waiting()
+            && let Some(newest) = self.started.library.poll()
+        {
+            self.fences.retire(newest);
+        }
+        self.fences.take_passed(passed);
+    }
+}
+
+fn library_box(region: &Box3) -> VirglBox {
+    VirglBox {
+        x: region.x,
+        y: region.y,
+        z: region.z,
+        w: region.width,
+        h: region.height,
+        d: region.depth,
+    }
+}
