@@ -125,7 +125,8 @@ impl Canvas {
 }
 
 /// How wide a text is, in dots.
-pub(crate) fn text_dots(text: &str) -> u32 {
+#[must_use]
+pub fn text_dots(text: &str) -> u32 {
     u32::try_from(text.chars().count()).unwrap_or(0) * font::ADVANCE
 }
 

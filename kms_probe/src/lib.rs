@@ -16,7 +16,7 @@ mod pattern;
 mod picture;
 mod scene;
 
-pub use canvas::Canvas;
+pub use canvas::{Canvas, text_dots};
 pub use cursor::{CURSOR_SIDE, cursor_image};
 pub use pattern::{Damage, damage, pattern};
 pub use picture::{Picture, Rectangle};
