@@ -244,13 +244,18 @@ impl Error {
     /// Whether the system has refused for want of descriptors or memory, so that it may grant the same later.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
-        matches!(self, Self::System { source, .. } if is_shortage(source))
+        std::iter::successors(std::error::Error::source(self), |error| error.source())
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(is_shortage)
     }
 
     /// What the user may do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            _ if self.is_shortage() => {
+                Some("raise the limits of the process (`ulimit -n`, `ulimit -v`) or free memory")
+            }
             Self::SocketInUse { .. } => {
                 Some("end the other daemon or choose another --socket-path")
             }
@@ -266,9 +271,6 @@ impl Error {
             }
             Self::MessageUnfinished { .. } | Self::RepliesUnread { .. } => {
                 Some("the front end is stuck or stopped: see what it is doing, or start it again")
-            }
-            Self::System { source, .. } if is_shortage(source) => {
-                Some("raise the limits of the process (`ulimit -n`, `ulimit -v`) or free memory")
             }
             Self::Display(_) => Some("see --display in `vhost-user-gpu --help`"),
             _ => None,
