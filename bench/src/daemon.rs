@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// A daemon's program and how its libraries are found.
+/// A daemon's program, what it is told, and how its libraries are found.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
+    /// What it is told besides where its socket is.
+    pub(crate) arguments: Vec<String>,
     /// Where its libraries are, for one that was only unpacked.
     pub(crate) libraries: Option<PathBuf>,
 }
@@ -26,6 +29,15 @@ pub(crate) struct Daemon {
 }
 
 impl Program {
+    /// The same under another name and with other arguments.
+    pub(crate) fn told(&self, name: &'static str, arguments: &[&str]) -> Self {
+        Self {
+            name,
+            arguments: arguments.iter().map(|&each| each.to_owned()).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Starts it.
     pub(crate) fn start(&self) -> Daemon {
         let directory = tempfile::tempdir().unwrap();
@@ -33,6 +45,7 @@ impl Program {
         command
             .arg("--socket-path")
             .arg(directory.path().join("socket"))
+            .args(&self.arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stderr(Stdio::null());
@@ -52,13 +65,16 @@ impl Daemon {
     }
 
     /// A connection, as soon as it listens.
-    pub(crate) fn connect(&self) -> UnixStream {
+    pub(crate) fn connect(&mut self) -> UnixStream {
         let path = self.socket_path();
         let end = Instant::now() + Duration::from_secs(10);
         loop {
             match UnixStream::connect(&path) {
                 Ok(stream) => return stream,
                 Err(error) => assert!(Instant::now() < end, "{}: {error}", path.display()),
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the daemon has ended: {status}");
             }
             std::thread::sleep(Duration::from_micros(50));
         }
@@ -70,10 +86,7 @@ impl Daemon {
 
     /// Lets it run on this processor only, or on all again.
     pub(crate) fn pin(&self, processor: Option<usize>) {
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap() {
-            let id = task.unwrap().file_name().into_string().unwrap();
-            pin(Pid::from_raw(id.parse().unwrap()), processor);
-        }
+        pin_process(self.pid(), processor);
     }
 
     /// A value of `/proc/<pid>/smaps_rollup`, in KiB.
@@ -104,14 +117,27 @@ fn field(path: &Path, name: &str) -> u64 {
         .unwrap()
 }
 
-/// Lets a thread run on this processor only, or on all.
-pub(crate) fn pin(thread: Pid, processor: Option<usize>) {
+/// Lets this process run on this processor only, or on all again.
+pub(crate) fn pin_self(processor: Option<usize>) {
+    pin_process(std::process::id(), processor);
+}
+
+/// Pins all threads that a process has; those that it starts later follow.
+fn pin_process(process: u32, processor: Option<usize>) {
     let mut set = CpuSet::new();
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    for place in processor.map_or(0..all, |only| only..only + 1) {
+    let places = match processor {
+        Some(only) => only..only + 1,
+        None => 0..CpuSet::count(),
+    };
+    for place in places {
         set.set(place).unwrap();
     }
-    sched_setaffinity(thread, &set).unwrap();
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let id = task.unwrap().file_name().into_string().unwrap();
+        let pinned = sched_setaffinity(Pid::from_raw(id.parse().unwrap()), &set);
+        // One that has ended meanwhile needs no place.
+        assert!(pinned.is_ok() || pinned == Err(Errno::ESRCH));
+    }
 }
 
 impl Drop for Daemon {

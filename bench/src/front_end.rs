@@ -24,8 +24,8 @@ const SET_VRING_ENABLE: u32 = 18;
 const GPU_SET_SOCKET: u32 = 33;
 
 const EVENT_IDX: u64 = 1 << 29;
-/// EVENT_IDX, vhost-user's own, VERSION_1.
-const FEATURES: u64 = EVENT_IDX | 1 << 30 | 1 << 32;
+/// VIRGL, EVENT_IDX, vhost-user's own, VERSION_1.
+const FEATURES: u64 = 1 << 0 | EVENT_IDX | 1 << 30 | 1 << 32;
 /// MQ, CONFIG.
 const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 9;
 
@@ -50,7 +50,7 @@ pub(crate) struct FrontEnd {
 impl FrontEnd {
     /// Starts a daemon on a part of the guest's memory that no other has.
     pub(crate) fn start(program: &Program, guest: &Guest, area: u64, buffer: SendBuffer) -> Self {
-        let daemon = program.start();
+        let mut daemon = program.start();
         let stream = daemon.connect();
         let base = area * AREA;
         let ring = |size, table, requests| {

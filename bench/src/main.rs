@@ -13,21 +13,25 @@
 
 mod baseline;
 mod daemon;
+mod direct;
 mod front_end;
 mod guest;
 mod measure;
 mod report;
 mod ring;
 mod screen;
+mod texture;
+mod trips;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
+use gpu_renderer::virgl::{VirglConfig, VirglRenderer};
 
 use daemon::Program;
 use guest::Guest;
-use measure::{ALL, Setting};
+use measure::{ALL, Setting, WITHOUT_RENDERER};
 use report::Report;
 
 /// Measures a vhost-user-gpu daemon over real rings
@@ -42,6 +46,17 @@ struct Arguments {
     /// Where the libraries of QEMU's daemon are
     #[arg(long, requires = "qemu")]
     qemu_libraries: Option<PathBuf>,
+    /// Another vhost-user-gpu daemon that renders and takes --socket-path, to compare with
+    #[arg(long)]
+    peer: Option<PathBuf>,
+    /// What else that daemon has to be told
+    #[arg(
+        long,
+        value_name = "ARGUMENT",
+        requires = "peer",
+        allow_hyphen_values = true
+    )]
+    peer_argument: Vec<String>,
     /// How often each contender is measured, in turns
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -55,18 +70,30 @@ struct Arguments {
     only: Vec<String>,
 }
 
+/// The only argument of a process that starts a renderer and says how many milliseconds that took.
+const START_RENDERER: &str = "--start-renderer";
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some(START_RENDERER) {
+        start_renderer();
+        return;
+    }
     let arguments = Arguments::parse();
+    let program = |name, path| Program {
+        name,
+        path,
+        arguments: Vec::new(),
+        libraries: None,
+    };
     let setting = Setting {
-        ours: Program {
-            name: "ours",
-            path: arguments.ours,
-            libraries: None,
-        },
+        ours: program("ours", arguments.ours).told("ours", WITHOUT_RENDERER),
         qemu: arguments.qemu.map(|path| Program {
-            name: "qemu",
-            path,
             libraries: arguments.qemu_libraries,
+            ..program("qemu", path)
+        }),
+        peer: arguments.peer.map(|path| Program {
+            arguments: arguments.peer_argument,
+            ..program("peer", path)
         }),
         rounds: arguments.rounds.max(1),
         slice: Duration::from_millis(arguments.slice),
@@ -82,4 +109,11 @@ fn main() {
     if let Some(path) = arguments.json {
         std::fs::write(&path, format!("{:#}\n", report.to_json())).unwrap();
     }
+}
+
+fn start_renderer() {
+    let start = Instant::now();
+    let renderer = VirglRenderer::new(VirglConfig::default()).unwrap();
+    println!("{}", start.elapsed().as_secs_f64() * 1e3);
+    drop(renderer);
 }

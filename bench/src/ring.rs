@@ -15,6 +15,13 @@ const WRITE: u16 = 2;
 /// Room for an answer.
 const ANSWER: u64 = 24;
 
+/// Where a request's header has its flags, and the number of its fence.
+const FLAGS: usize = 4;
+const FENCE_NUMBER: u64 = 8;
+
+/// `VIRTIO_GPU_FLAG_FENCE`.
+const FENCE: u8 = 1;
+
 /// `VIRTIO_GPU_RESP_OK_NODATA`.
 const OK: u32 = 0x1100;
 
@@ -38,6 +45,9 @@ pub(crate) struct Ring {
     available: u16,
     /// Where the answers of the batch that is laid out will be.
     answers: Vec<u64>,
+    /// Where each of its requests has the number of its fence, if it has one.
+    fences: Vec<Option<u64>>,
+    last_fence: u64,
 }
 
 impl Ring {
@@ -54,6 +64,8 @@ impl Ring {
             event_index: EventIndex::Unused,
             available: 0,
             answers: Vec::new(),
+            fences: Vec::new(),
+            last_fence: 0,
         };
         // Another front end may have been here.
         for part in [ring.available_ring(), ring.used_ring()] {
@@ -77,10 +89,13 @@ impl Ring {
         assert!(self.size.is_multiple_of(count) && count * 2 <= self.size);
         let mut at = self.requests;
         self.answers.clear();
+        self.fences.clear();
         for (place, request) in (0_u16..).zip(requests) {
             let head = place * 2;
             let length = u32::try_from(request.len()).unwrap();
             self.memory.write_slice(request, GuestAddress(at)).unwrap();
+            let is_fenced = request[FLAGS] & FENCE != 0;
+            self.fences.push(is_fenced.then_some(at + FENCE_NUMBER));
             let next = if answered { NEXT } else { 0 };
             self.write_descriptor(head, at, length, next, head + 1);
             at = (at + u64::from(length)).next_multiple_of(64);
@@ -107,6 +122,7 @@ impl Ring {
 
     /// Makes the next `count` requests of the batch available and kicks.
     pub(crate) fn submit(&mut self, count: u16) {
+        self.number_fences(count);
         self.available = self.available.wrapping_add(count);
         if self.event_index == EventIndex::Used {
             // An interrupt for the last of them.
@@ -115,6 +131,18 @@ impl Ring {
         }
         self.store(self.available_ring() + 2, self.available);
         self.kick.write(1).unwrap();
+    }
+
+    /// Each fence has a number of its own.
+    fn number_fences(&mut self, count: u16) {
+        let batch = self.fences.len() as u16;
+        for place in 0..count {
+            let place = self.available.wrapping_add(place) % batch;
+            if let Some(at) = self.fences[usize::from(place)] {
+                self.last_fence += 1;
+                self.put(at, self.last_fence);
+            }
+        }
     }
 
     /// Requests that are not answered yet.

@@ -16,7 +16,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(900);
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// For the benchmark itself: names of measurements, --rounds, --slice
+    /// For the benchmark itself: names of measurements, --rounds, --slice, --peer
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -1,16 +1,13 @@
 //! Small commands: 64 at each kick, and one at a time.
 
-use std::time::Instant;
-
-use nix::unistd::Pid;
-
 use super::Setting;
 use crate::baseline::Bare;
-use crate::daemon::pin;
+use crate::daemon::pin_self;
 use crate::front_end::FrontEnd;
 use crate::guest::{Size, create, flush, transfer, unref};
-use crate::report::{Contender, Goal, Line, Race, Report, median};
+use crate::report::{Contender, Goal, Line, Race, Report};
 use crate::screen::SendBuffer;
+use crate::trips::{Trip, Trips};
 
 const BATCH: u16 = 64;
 const RESOURCE: u32 = 1;
@@ -85,64 +82,48 @@ fn one_at_a_time(
     request: &Vec<u8>,
 ) {
     const PROCESSOR: Option<usize> = Some(0);
-    pin(Pid::from_raw(0), PROCESSOR);
+    pin_self(PROCESSOR);
     let bare = Bare::start(|| ());
-    let mut bare_times = Vec::new();
-    let mut times = vec![Vec::new(); front_ends.len()];
     for front_end in &mut *front_ends {
-        front_end
-            .control
-            .lay_out(std::slice::from_ref(request), true);
+        let request = std::slice::from_ref(request);
+        front_end.control.lay_out(request, true);
         front_end.daemon.pin(PROCESSOR);
     }
-    for _ in 0..setting.rounds {
-        bare_times.push(trip(|| bare.round()));
-        for (front_end, times) in front_ends.iter_mut().zip(&mut times) {
-            times.push(trip(|| front_end.control.round(1)));
-        }
+    let mut contenders: Vec<_> = front_ends
+        .iter_mut()
+        .map(|front_end| Trip {
+            name: front_end.name,
+            go: Box::new(|| front_end.control.round(1)),
+        })
+        .collect();
+    contenders.push(Trip {
+        name: "bare round trip",
+        go: Box::new(|| bare.round()),
+    });
+    let what = "one flush at a time";
+    let times = Trips {
+        what,
+        rounds: setting.rounds,
+        count: TRIPS,
+        contenders,
     }
+    .run(report);
     for front_end in &*front_ends {
         front_end.daemon.pin(None);
     }
     drop(bare);
-    pin(Pid::from_raw(0), None);
-    let mut add = |what: String, values, goal| {
-        report.add(Line {
-            what,
-            unit: "us",
-            values,
-            goal,
-        });
+    pin_self(None);
+    let [ours, .., bare] = &times[..] else {
+        return;
     };
-    for (front_end, times) in front_ends.iter().zip(&times) {
-        let name = front_end.name;
-        add(
-            format!("one flush at a time: {name}"),
-            times.clone(),
-            Goal::None,
-        );
-    }
-    add(
-        "one flush at a time: bare round trip".to_owned(),
-        bare_times.clone(),
-        Goal::None,
-    );
-    let more = times[0].iter().zip(&bare_times);
-    add(
-        "one flush at a time: ours beyond the bare round trip".to_owned(),
-        more.map(|(ours, bare)| ours - bare).collect(),
-        Goal::AtMost(3.0),
-    );
-}
-
-/// The median time of a round trip in microseconds.
-fn trip(mut round: impl FnMut()) -> f64 {
-    let times: Vec<_> = (0..TRIPS)
-        .map(|_| {
-            let start = Instant::now();
-            round();
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    median(&times)
+    report.add(Line {
+        what: format!("{what}: ours beyond the bare round trip"),
+        unit: "us",
+        values: ours
+            .iter()
+            .zip(bare)
+            .map(|(ours, bare)| ours - bare)
+            .collect(),
+        goal: Goal::AtMost(3.0),
+    });
 }

@@ -60,9 +60,10 @@ pub(super) fn measure(setting: &Setting, report: &mut Report) {
     });
 }
 
-fn start_to_answer(program: &Program) -> f64 {
+/// Milliseconds from the start of a daemon to its first answer.
+pub(super) fn start_to_answer(program: &Program) -> f64 {
     let start = Instant::now();
-    let daemon = program.start();
+    let mut daemon = program.start();
     first_answer(&mut daemon.connect());
     start.elapsed().as_secs_f64() * 1e3
 }

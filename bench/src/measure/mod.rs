@@ -5,8 +5,10 @@ mod creation;
 mod frames;
 mod idle;
 mod inside;
+mod queue;
 mod storm;
 mod transfer;
+mod virgl;
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +19,12 @@ use crate::report::Report;
 /// What a run has to work with.
 #[derive(Debug)]
 pub(crate) struct Setting {
+    /// Ours, without a renderer.
     pub(crate) ours: Program,
     /// QEMU's daemon, if there is one.
     pub(crate) qemu: Option<Program>,
+    /// Another daemon that renders, if there is one.
+    pub(crate) peer: Option<Program>,
     pub(crate) rounds: usize,
     /// How long one contender works in one round.
     pub(crate) slice: Duration,
@@ -44,10 +49,13 @@ impl Setting {
     }
 }
 
+/// How our daemon is told not to render.
+pub(crate) const WITHOUT_RENDERER: &[&str] = &["--renderer", "none"];
+
 type Measure = fn(&Setting, &mut Report);
 
 /// All measurements, by name.
-pub(crate) const ALL: [(&str, Measure); 8] = [
+pub(crate) const ALL: [(&str, Measure); 14] = [
     ("transfer", transfer::measure),
     ("frames", frames::measure),
     ("damage", frames::measure_damage),
@@ -56,4 +64,10 @@ pub(crate) const ALL: [(&str, Measure); 8] = [
     ("idle", idle::measure),
     ("storm", storm::measure),
     ("inside", inside::measure),
+    ("queue", queue::measure),
+    ("streams", virgl::streams),
+    ("textures", virgl::textures),
+    ("rendered", virgl::frames),
+    ("beside", virgl::beside),
+    ("start", virgl::start),
 ];
