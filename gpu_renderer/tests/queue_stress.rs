@@ -10,7 +10,7 @@
 mod fixtures;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fixtures::rig::{PATIENCE, Rig, refused, submit_to};
@@ -200,21 +200,17 @@ fn shake(mut rig: Rig, seed: u32) {
 /// Holds fences back and lets them go while something else happens.
 fn with_fences_that_come_and_go(rig: Rig, seed: u32) {
     let journal = rig.journal.clone();
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                journal.hold_fences();
-                std::thread::sleep(Duration::from_micros(300));
-                journal.release_fences();
-                std::thread::sleep(Duration::from_micros(300));
-            }
-        });
-        scope.spawn(|| {
-            shake(rig, seed);
-            is_over.store(true, Ordering::Relaxed);
-        });
+    let is_over = Arc::new(());
+    let until = Arc::downgrade(&is_over);
+    std::thread::spawn(move || {
+        while until.strong_count() > 0 {
+            journal.hold_fences();
+            std::thread::sleep(Duration::from_micros(300));
+            journal.release_fences();
+            std::thread::sleep(Duration::from_micros(300));
+        }
     });
+    shake(rig, seed);
 }
 
 #[test]
@@ -225,4 +221,23 @@ fn inline_each_of_many_jobs_ends_once_and_in_its_order() {
 #[test]
 fn in_a_thread_each_of_many_jobs_ends_once_and_in_its_order() {
     with_fences_that_come_and_go(Rig::thread(), 0x9e37_79b9);
+}
+
+/// The second may end just while the main thread answers for the first.
+#[test]
+fn of_two_jobs_that_end_close_together_neither_goes_unnoticed() {
+    let mut rig = Rig::thread();
+    let mut dice = Dice(0x6c07_8965);
+    for _ in 0..20_000 {
+        rig.push(submit_to(ContextId(1), &[]));
+        for _ in 0..dice.below(3000) {
+            std::hint::spin_loop();
+        }
+        rig.push(submit_to(ContextId(1), &[]));
+        while rig.queue.outstanding() > 0 {
+            assert!(rig.wait(PATIENCE), "woken by nobody");
+            while rig.queue.next_completion().is_some() {}
+        }
+        rig.journal.take_calls();
+    }
 }

@@ -103,6 +103,24 @@ fn a_thread_that_panics_ends_all_its_jobs_with_lost() {
 }
 
 #[test]
+fn the_descriptor_alone_tells_of_a_lost_renderer() {
+    for _ in 0..50 {
+        let mut rig = Rig::thread();
+        rig.prepare();
+
+        rig.push(submit(&[Order::Panic]));
+        let end = loop {
+            assert!(rig.wait(PATIENCE));
+            if let Some(end) = rig.queue.next_completion() {
+                break end;
+            }
+        };
+
+        assert_eq!(end.result, Err(RenderError::Lost));
+    }
+}
+
+#[test]
 fn a_buffer_that_was_lent_to_a_lost_renderer_does_not_come_back() {
     let mut rig = Rig::thread();
     rig.prepare();

@@ -53,3 +53,54 @@ impl Bell {
         self.fd.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    fn is_readable(bell: &Bell) -> bool {
+        let timeout = PollTimeout::try_from(Duration::ZERO).unwrap();
+        poll(&mut [PollFd::new(bell.fd(), PollFlags::POLLIN)], timeout).unwrap() > 0
+    }
+
+    #[test]
+    fn a_bell_that_was_rung_is_answered_once() {
+        let bell = Bell::new().unwrap();
+
+        bell.ring();
+        bell.ring();
+
+        assert!(is_readable(&bell));
+        assert!(bell.answer());
+        assert!(!bell.answer());
+        assert!(!is_readable(&bell));
+    }
+
+    #[test]
+    fn a_bell_is_written_to_once_until_it_is_answered() {
+        let bell = Bell::new().unwrap();
+
+        bell.ring();
+        bell.ring();
+
+        assert_eq!(bell.fd.read(), Ok(1));
+    }
+
+    // The other thread may be stopped between saying so and writing.
+    #[test]
+    fn a_write_that_comes_late_is_answered_later() {
+        let bell = Bell::new().unwrap();
+
+        bell.rung.store(true, Ordering::Release);
+        let early = bell.answer();
+        bell.fd.write(1).unwrap();
+
+        assert!(!early);
+        assert!(bell.answer());
+        assert!(!is_readable(&bell));
+    }
+}
