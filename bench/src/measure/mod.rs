@@ -55,7 +55,7 @@ pub(crate) const WITHOUT_RENDERER: &[&str] = &["--renderer", "none"];
 type Measure = fn(&Setting, &mut Report);
 
 /// All measurements, by name.
-pub(crate) const ALL: [(&str, Measure); 14] = [
+pub(crate) const ALL: [(&str, Measure); 15] = [
     ("transfer", transfer::measure),
     ("frames", frames::measure),
     ("damage", frames::measure_damage),
@@ -66,6 +66,7 @@ pub(crate) const ALL: [(&str, Measure); 14] = [
     ("inside", inside::measure),
     ("queue", queue::measure),
     ("streams", virgl::streams),
+    ("long", virgl::long),
     ("textures", virgl::textures),
     ("rendered", virgl::frames),
     ("beside", virgl::beside),

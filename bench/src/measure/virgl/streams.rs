@@ -1,4 +1,4 @@
-//! Command streams: small ones one at a time and many at a kick, and such as take long.
+//! Small command streams: one at a time with a fence, and many at a kick.
 
 use super::Setting;
 use crate::baseline::Bare;
@@ -6,7 +6,7 @@ use crate::daemon::pin_self;
 use crate::direct::Direct;
 use crate::front_end::FrontEnd;
 use crate::guest::Size;
-use crate::report::{Contender, Goal, Line, Race, Report};
+use crate::report::{Goal, Line, Race, Report};
 use crate::texture::{Fence, Texture, submit};
 use crate::trips::{Trip, Trips};
 
@@ -19,27 +19,8 @@ const SMALL: Texture = Texture {
     },
 };
 
-/// Clearing them takes 0.2 ms and more.
-const LARGE: [Texture; 2] = [
-    Texture {
-        number: 2,
-        size: Size {
-            name: "800x600",
-            width: 800,
-            height: 600,
-        },
-    },
-    Texture {
-        number: 3,
-        size: crate::guest::FULL_HD,
-    },
-];
-
 /// Small streams at a kick.
 const MANY: u16 = 32;
-
-/// Large ones that a guest has on their way.
-const SOME: u16 = 8;
 
 /// Small streams of one round, one at a time.
 const TRIPS: usize = 2000;
@@ -49,18 +30,13 @@ pub(in crate::measure) fn measure(setting: &Setting, report: &mut Report) {
         return;
     };
     let mut front_ends = setting.start_rendering();
-    for texture in [SMALL].into_iter().chain(LARGE) {
-        direct.create(texture);
-        for front_end in &mut front_ends {
-            front_end.control.succeed(&texture.creation());
-        }
+    direct.create(SMALL);
+    for front_end in &mut front_ends {
+        front_end.control.succeed(&SMALL.creation());
     }
     unpinned(setting, report, &mut front_ends, &mut direct);
     pinned(setting, report, &mut front_ends, &mut direct);
     many(setting, report, &mut front_ends, &mut direct);
-    for texture in LARGE {
-        large(setting, report, &mut front_ends, &mut direct, texture);
-    }
 }
 
 /// A small stream and its fence, wherever the system runs whoever takes part.
@@ -170,7 +146,7 @@ fn many(setting: &Setting, report: &mut Report, front_ends: &mut [FrontEnd], dir
     let clear = SMALL.clear();
     let requests = vec![submit(&clear, Fence::Unused); usize::from(MANY)];
     let what = format!("small streams, {MANY} a kick");
-    let contenders = contenders(setting, front_ends, &requests, || {
+    let contenders = super::contenders(setting, front_ends, &requests, || {
         for _ in 0..MANY {
             direct.submit(&clear);
         }
@@ -185,62 +161,4 @@ fn many(setting: &Setting, report: &mut Report, front_ends: &mut [FrontEnd], dir
     .run(report);
     direct.fence();
     direct.finish();
-}
-
-/// Streams that take long, each with a fence.
-fn large(
-    setting: &Setting,
-    report: &mut Report,
-    front_ends: &mut [FrontEnd],
-    direct: &mut Direct,
-    texture: Texture,
-) {
-    let clear = texture.clear();
-    for (count, goal) in [(1, Goal::None), (SOME, Goal::AtLeast(0.95))] {
-        let requests = vec![submit(&clear, Fence::Used); usize::from(count)];
-        let contenders = contenders(setting, front_ends, &requests, || {
-            for _ in 0..count {
-                direct.submit(&clear);
-                direct.fence();
-            }
-            direct.finish();
-        });
-        Race {
-            what: format!("clear of {} and fence, {count} a kick", texture.size.name),
-            unit: "streams/s",
-            rounds: setting.rounds,
-            contenders,
-            goals: &[goal],
-        }
-        .run(report);
-    }
-}
-
-/// Ours, the direct calls, the peer: all the same batch again and again.
-fn contenders<'a>(
-    setting: &'a Setting,
-    front_ends: &'a mut [FrontEnd],
-    requests: &[Vec<u8>],
-    mut direct: impl FnMut() + 'a,
-) -> Vec<Contender<'a>> {
-    let count = requests.len() as u16;
-    let mut contenders = Vec::new();
-    for front_end in front_ends {
-        let control = &mut front_end.control;
-        control.lay_out(requests, true);
-        control.round(count);
-        control.check();
-        contenders.push(Contender {
-            name: front_end.name,
-            measure: Box::new(move || setting.rate(f64::from(count), || control.round(count))),
-        });
-    }
-    contenders.insert(
-        1,
-        Contender {
-            name: "direct",
-            measure: Box::new(move || setting.rate(f64::from(count), &mut direct)),
-        },
-    );
-    contenders
 }

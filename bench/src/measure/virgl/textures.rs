@@ -6,7 +6,7 @@ use super::Setting;
 use crate::direct::Direct;
 use crate::front_end::FrontEnd;
 use crate::guest::{Backing, FULL_HD, attach, unref};
-use crate::report::{Contender, Goal, Race, Report};
+use crate::report::{Goal, Race, Report};
 use crate::texture::Texture;
 
 const BATCH: u16 = 8;
@@ -61,31 +61,11 @@ fn race(
 ) {
     let Copy { backing, direction } = copy;
     let requests = vec![TEXTURE.transfer(direction); usize::from(BATCH)];
-    let pictures = f64::from(BATCH);
-    let mut contenders = Vec::new();
-    for front_end in front_ends {
-        let control = &mut front_end.control;
-        control.lay_out(&requests, true);
-        control.round(BATCH);
-        control.check();
-        contenders.push(Contender {
-            name: front_end.name,
-            measure: Box::new(move || setting.rate(pictures, || control.round(BATCH))),
-        });
-    }
-    contenders.insert(
-        1,
-        Contender {
-            name: "direct",
-            measure: Box::new(|| {
-                setting.rate(pictures, || {
-                    for _ in 0..BATCH {
-                        direct.transfer(TEXTURE, direction);
-                    }
-                })
-            }),
-        },
-    );
+    let contenders = super::contenders(setting, front_ends, &requests, || {
+        for _ in 0..BATCH {
+            direct.transfer(TEXTURE, direction);
+        }
+    });
     let way = match direction {
         Direction::ToHost => "to",
         Direction::FromHost => "from",
