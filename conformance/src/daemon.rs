@@ -69,7 +69,7 @@ impl Daemon {
         daemon
     }
 
-    /// A daemon with these arguments besides its socket's path.
+    /// A daemon with these arguments besides its socket's path. It draws in 2D unless they choose a renderer.
     pub fn start_with(program: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
@@ -80,6 +80,10 @@ impl Daemon {
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(log);
+        let chosen = ["--renderer", "--virgl"];
+        if !arguments.iter().any(|given| chosen.contains(given)) {
+            command.args(["--renderer", "none"]);
+        }
         let daemon = Self {
             process: Running::start(&mut command),
             directory,

@@ -65,6 +65,11 @@ pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 9 | 1 << 13 | 1 << 15;
 /// EDID, NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, vhost-user's own, VERSION_1, RING_RESET.
 pub const FEATURES: u64 = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
 
+/// What is offered besides where there is a renderer.
+pub const VIRGL: u64 = 1 << 0;
+/// The same; QEMU keeps it from its guest.
+pub const CONTEXT_INIT: u64 = 1 << 4;
+
 /// What QEMU acknowledges for a Linux guest, but without EVENT_IDX, which the test's driver does not know.
 pub const ACKNOWLEDGED: u64 = 1 << 1 | 1 << 28 | 1 << 30 | 1 << 32;
 
@@ -90,6 +95,8 @@ pub struct FrontEnd {
     pub bases: [u32; 2],
     /// How it tells a reset.
     pub reset: Reset,
+    /// What it must be offered.
+    pub offered: u64,
     /// What its guest's driver acknowledges.
     pub features: u64,
 }
@@ -149,6 +156,7 @@ impl FrontEnd {
             guest,
             bases: [0; 2],
             reset: Reset::Told,
+            offered: FEATURES,
             features: ACKNOWLEDGED,
         }
     }
@@ -162,10 +170,27 @@ impl FrontEnd {
     pub fn running_with(daemon: &Daemon, reset: Reset) -> (Self, GpuSocket) {
         let mut front_end = Self::connect(daemon);
         front_end.reset = reset;
-        front_end.realize();
-        let mut gpu = front_end.start();
+        front_end.run()
+    }
+
+    /// The same at a daemon that renders, with a guest whose driver draws in 3D.
+    pub fn running_in_3d(daemon: &Daemon) -> (Self, GpuSocket) {
+        let mut front_end = Self::connect(daemon);
+        front_end.draws_in_3d();
+        front_end.run()
+    }
+
+    /// Has the front end expect a daemon that renders, and its guest's driver draw in 3D, as under QEMU.
+    pub fn draws_in_3d(&mut self) {
+        self.offered |= VIRGL | CONTEXT_INIT;
+        self.features |= VIRGL;
+    }
+
+    fn run(mut self) -> (Self, GpuSocket) {
+        self.realize();
+        let mut gpu = self.start();
         gpu.settle();
-        (front_end, gpu)
+        (self, gpu)
     }
 
     /// Sends bytes, and descriptors with them, when the daemon has made room for them.
@@ -229,13 +254,13 @@ impl FrontEnd {
 
     /// What QEMU says when the device is made.
     pub fn realize(&mut self) {
-        assert_eq!(self.ask_number(GET_FEATURES), FEATURES);
+        assert_eq!(self.ask_number(GET_FEATURES), self.offered);
         assert_eq!(self.ask_number(GET_PROTOCOL_FEATURES), PROTOCOL_FEATURES);
         self.send(SET_PROTOCOL_FEATURES, &longs(&[PROTOCOL_FEATURES]), &[]);
         assert_eq!(self.ask_number(GET_QUEUE_NUM), 2);
         assert_eq!(self.ask_number(GET_MAX_MEM_SLOTS), 509);
         self.send(SET_OWNER, &[], &[]);
-        assert_eq!(self.ask_number(GET_FEATURES), FEATURES);
+        assert_eq!(self.ask_number(GET_FEATURES), self.offered);
         self.send_calls();
         for queue in QUEUES {
             let index = place(queue) as u64;

@@ -36,8 +36,20 @@ pub struct Args {
     pub display: DisplayChoice,
 
     /// What renders 3D for the guest
-    #[arg(long, value_name = "RENDERER", default_value = "none")]
-    pub renderer: Renderer,
+    #[arg(long, value_name = "RENDERER", default_value = "auto")]
+    renderer: Renderer,
+
+    /// The same as `--renderer virgl`
+    #[arg(short = 'v', long)]
+    virgl: bool,
+
+    /// Render on this node of a GPU, as /dev/dri/renderD128; without one EGL chooses, and does without a GPU
+    #[arg(short = 'r', long, value_name = "PATH")]
+    pub render_node: Option<PathBuf>,
+
+    /// The capability sets to offer to the guest, in this order [default: all of them]
+    #[arg(long, value_name = "SET,…", value_delimiter = ',')]
+    pub capsets: Vec<Capset>,
 
     /// Size of a screen of the headless display; once for each screen
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
@@ -67,8 +79,33 @@ pub enum DisplayChoice {
 /// What renders 3D for the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Renderer {
+    /// Virgl if it works here, else nothing; a log line says which, and why
+    Auto,
     /// Nothing: the device is 2D only
     None,
+    /// OpenGL with virglrenderer, or the program ends
+    Virgl,
+}
+
+/// A set of capabilities for guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Capset {
+    /// OpenGL, first edition
+    Virgl,
+    /// OpenGL, current edition
+    Virgl2,
+}
+
+impl Args {
+    /// What renders 3D for the guest.
+    #[must_use]
+    pub const fn renderer(&self) -> Renderer {
+        if self.virgl {
+            Renderer::Virgl
+        } else {
+            self.renderer
+        }
+    }
 }
 
 /// The size of a screen in pixels.
@@ -129,6 +166,18 @@ pub fn parse(arguments: &[OsString]) -> Result<Request, UsageError> {
             message: "--scanout needs --display headless: with the front end's display, the front end sets the sizes"
                 .to_owned(),
         });
+    }
+    if args.renderer == Renderer::None {
+        let contradictions = [
+            ("--virgl", args.virgl),
+            ("--render-node", args.render_node.is_some()),
+            ("--capsets", !args.capsets.is_empty()),
+        ];
+        if let Some((option, _)) = contradictions.iter().find(|(_, given)| *given) {
+            return Err(UsageError {
+                message: format!("{option} cannot be used with --renderer none"),
+            });
+        }
     }
     Ok(Request::Serve(args))
 }

@@ -4,6 +4,9 @@
 
 /// The capabilities as one line of JSON.
 ///
-/// A feature is named only when it works on this host: there is no renderer yet, hence neither
-/// `render-node` nor `virgl`.
-pub const CAPABILITIES: &str = r#"{"type":"gpu","features":[]}"#;
+/// They name what this build takes: `--render-node` and `--virgl`.
+pub const CAPABILITIES: &str = if cfg!(feature = "virgl") {
+    r#"{"type":"gpu","features":["render-node","virgl"]}"#
+} else {
+    r#"{"type":"gpu","features":[]}"#
+};

@@ -59,6 +59,9 @@ pub enum Error {
     /// The device could not be set up, or refused what the front end asked.
     #[error("the device refused")]
     Device(#[source] virtio_gpu::DeviceError),
+    /// The guest was to have 3D, which cannot be had.
+    #[error("the guest cannot have 3D")]
+    Renderer(#[source] gpu_renderer::RenderError),
     /// The vhost-user connection failed.
     #[error("the vhost-user connection failed")]
     Connection(#[source] msg_socket::Error),
@@ -95,6 +98,14 @@ pub enum Error {
     /// The front end has left its socket full of replies for too long.
     #[error("the front end has read none of the replies that wait for it for {patience:?}")]
     RepliesUnread {
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// The renderer has not let go of the guest's memory. What it is doing cannot be stopped but with the process.
+    #[error(
+        "the renderer has not come to rest for {patience:?}: the guest's memory cannot be given back"
+    )]
+    RendererStuck {
         /// How long it was waited for.
         patience: Duration,
     },
@@ -235,6 +246,7 @@ impl Error {
                 | Self::MessageTooLarge { .. }
                 | Self::MessageUnfinished { .. }
                 | Self::RepliesUnread { .. }
+                | Self::RendererStuck { .. }
                 | Self::Unanswerable { .. }
                 | Self::ProtocolFeatures { .. }
                 | Self::System { .. }
@@ -251,7 +263,7 @@ impl Error {
 
     /// What the user may do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             _ if self.is_shortage() => {
                 Some("raise the limits of the process (`ulimit -n`, `ulimit -v`) or free memory")
@@ -271,6 +283,14 @@ impl Error {
             }
             Self::MessageUnfinished { .. } | Self::RepliesUnread { .. } => {
                 Some("the front end is stuck or stopped: see what it is doing, or start it again")
+            }
+            Self::RendererStuck { .. } => Some(
+                "the guest asked for more than the host can draw in time; `--renderer none` offers it no 3D",
+            ),
+            Self::Renderer(gpu_renderer::RenderError::Unavailable { hint, .. }) => {
+                hint.as_deref().or(Some(
+                    "`--renderer auto` goes on without 3D, `--renderer none` does not try",
+                ))
             }
             Self::Display(_) => Some("see --display in `vhost-user-gpu --help`"),
             _ => None,

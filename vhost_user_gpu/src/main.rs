@@ -3,16 +3,21 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use gpu_display::{Display, Headless, HeadlessConfig, Mode, Output};
 use vhost_user_gpu::Error;
-use vhost_user_gpu::args::{self, Args, DisplayChoice, Request, Size};
+use vhost_user_gpu::args::{self, Args, DisplayChoice, Renderer, Request, Size};
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::event_loop::{Ended, Lifetime, Service, serve};
-use vhost_user_gpu::logger;
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
+use vhost_user_gpu::renderer::{Started, Starting};
+use vhost_user_gpu::serve::{Ended, Lifetime, Service, serve};
 use vhost_user_gpu::signals::Signals;
+use vhost_user_gpu::{exit, logger};
 use virtio_gpu::{Device, DeviceConfig};
+
+/// The exit status when something fails.
+const FAILURE: u8 = 1;
 
 /// The exit status for a command line that makes no sense.
 const USAGE: u8 = 2;
@@ -30,29 +35,38 @@ const HEADLESS_SIZE: Size = Size {
 /// The frame rate of headless screens, in thousandths of a hertz.
 const HEADLESS_REFRESH: u32 = 60_000;
 
+/// How long a renderer may take to start.
+const RENDERER_START: Duration = Duration::from_secs(10);
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match args::parse(&arguments) {
         Ok(Request::Print(text)) => print(&text),
-        Ok(Request::Serve(args)) => match run(&args) {
-            Ok(Ended::FrontEndGone) => {
-                log::info!("the front end has gone");
-                ExitCode::SUCCESS
+        Ok(Request::Serve(args)) => {
+            let status = status_of(&run(&args));
+            match args.renderer() {
+                Renderer::None => ExitCode::from(status),
+                Renderer::Auto | Renderer::Virgl => exit::at_once(status),
             }
-            Ok(Ended::Terminated) => {
-                log::info!("terminated");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                complain(&error.chain(), error.hint());
-                ExitCode::FAILURE
-            }
-        },
+        }
         Err(error) => {
             complain(&error.message, Some("see `vhost-user-gpu --help`"));
             ExitCode::from(USAGE)
         }
     }
+}
+
+/// Says how it ended, and what the exit status is.
+fn status_of(result: &Result<Ended, Error>) -> u8 {
+    match result {
+        Ok(Ended::FrontEndGone) => log::info!("the front end has gone"),
+        Ok(Ended::Terminated) => log::info!("terminated"),
+        Err(error) => {
+            complain(&error.chain(), error.hint());
+            return FAILURE;
+        }
+    }
+    0
 }
 
 fn run(args: &Args) -> Result<Ended, Error> {
@@ -61,11 +75,14 @@ fn run(args: &Args) -> Result<Ended, Error> {
     let rust_log = std::env::var("RUST_LOG").ok();
     logger::install(args::log_level(args, rust_log.as_deref()));
     let signals = Signals::block()?;
+    let daemon = Daemon {
+        args,
+        renderer: Starting::begin(args.into()),
+        inherited,
+        signals,
+    };
     match &args.display {
-        DisplayChoice::Frontend => {
-            let display = RemoteDisplay::new()?;
-            run_with(display, FRONTEND_SCANOUTS, args, inherited, signals)
-        }
+        DisplayChoice::Frontend => daemon.run(RemoteDisplay::new()?, FRONTEND_SCANOUTS),
         DisplayChoice::Headless { directory } => {
             let outputs = headless_outputs(&args.scanout);
             let scanouts = u32::try_from(outputs.len()).unwrap_or(FRONTEND_SCANOUTS);
@@ -74,43 +91,52 @@ fn run(args: &Args) -> Result<Ended, Error> {
                 directory: directory.clone(),
             })
             .map_err(Error::Display)?;
-            run_with(display, scanouts, args, inherited, signals)
+            daemon.run(display, scanouts)
         }
     }
 }
 
-/// Makes the device, and only then a socket: whoever finds it can count on the device.
-fn run_with<D: Display + FrontEndSocket>(
-    display: D,
-    scanouts: u32,
-    args: &Args,
+/// What there is before the device.
+struct Daemon<'a> {
+    args: &'a Args,
+    renderer: Starting,
     inherited: Option<Endpoint>,
     signals: Signals,
-) -> Result<Ended, Error> {
-    let config = DeviceConfig {
-        scanouts,
-        ..DeviceConfig::default()
-    };
-    let device = Device::new(config, display).map_err(Error::Device)?;
-    let endpoint = match (inherited, &args.socket_path) {
-        (Some(endpoint), _) => endpoint,
-        (None, Some(path)) => {
-            let endpoint = Endpoint::bind(path)?;
-            log::info!("waiting for a front end at {}", path.display());
-            endpoint
+}
+
+impl Daemon<'_> {
+    /// Makes the device, and only then a socket: whoever finds it can count on the device.
+    fn run<D: Display + FrontEndSocket>(self, display: D, scanouts: u32) -> Result<Ended, Error> {
+        let config = DeviceConfig {
+            scanouts,
+            ..DeviceConfig::default()
+        };
+        let device = match self.renderer.finish(RENDERER_START, &self.signals)? {
+            Started::Terminated => return Ok(Ended::Terminated),
+            Started::None => Device::new(config, display),
+            Started::Renderer(queue) => Device::with_renderer(config, display, queue),
         }
-        (None, None) => return Err(Error::NotASocket { fd: -1 }),
-    };
-    let lifetime = if args.persistent {
-        Lifetime::UntilTerminated
-    } else {
-        Lifetime::OneFrontEnd
-    };
-    let service = Service {
-        lifetime,
-        ..Service::default()
-    };
-    serve(device, endpoint, service, signals)
+        .map_err(Error::Device)?;
+        let endpoint = match (self.inherited, &self.args.socket_path) {
+            (Some(endpoint), _) => endpoint,
+            (None, Some(path)) => {
+                let endpoint = Endpoint::bind(path)?;
+                log::info!("waiting for a front end at {}", path.display());
+                endpoint
+            }
+            (None, None) => return Err(Error::NotASocket { fd: -1 }),
+        };
+        let lifetime = if self.args.persistent {
+            Lifetime::UntilTerminated
+        } else {
+            Lifetime::OneFrontEnd
+        };
+        let service = Service {
+            lifetime,
+            ..Service::default()
+        };
+        serve(device, endpoint, service, self.signals)
+    }
 }
 
 /// Screens side by side.

@@ -23,6 +23,8 @@ pub(crate) enum Token {
     Kick(u16),
     /// The display.
     Display,
+    /// The renderer.
+    Renderer,
     /// A termination signal.
     Signal,
 }
@@ -34,6 +36,7 @@ impl Token {
             Self::Session => 1,
             Self::Display => 2,
             Self::Signal => 3,
+            Self::Renderer => 4,
             // A u16 widens losslessly; `From` is not usable in a const fn.
             Self::Kick(index) => 0x1_0000 | index as u64,
         }
@@ -45,6 +48,7 @@ impl Token {
             1 => Some(Self::Session),
             2 => Some(Self::Display),
             3 => Some(Self::Signal),
+            4 => Some(Self::Renderer),
             kick => {
                 let index = kick.checked_sub(0x1_0000)?;
                 u16::try_from(index).ok().map(Self::Kick)
@@ -169,6 +173,17 @@ impl Deadline {
 }
 
 impl<F: AsFd> Watched<F> {
+    /// What is being waited for.
+    pub(crate) const fn get_ref(&self) -> &F {
+        &self.fd
+    }
+
+    /// Waits for this no longer, but keeps it open.
+    pub(crate) fn unwatch(&self) {
+        // Only a descriptor that is not in the set can fail here.
+        let _ = self.epoll.delete(&self.fd);
+    }
+
     /// Waits for this from now on.
     ///
     /// # Errors
@@ -179,6 +194,7 @@ impl<F: AsFd> Watched<F> {
             return Ok(());
         }
         let flags = match interest {
+            Interest::Nothing => EpollFlags::empty(),
             Interest::Read => EpollFlags::EPOLLIN,
             Interest::Write => EpollFlags::EPOLLOUT,
             Interest::ReadOrWrite => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
@@ -195,6 +211,8 @@ impl<F: AsFd> Watched<F> {
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
+    /// Nothing but the end of the other side.
+    Nothing,
     /// Something to read.
     Read,
     /// Room to write.
@@ -211,7 +229,6 @@ impl<F: AsFd> AsFd for Watched<F> {
 
 impl<F: AsFd> Drop for Watched<F> {
     fn drop(&mut self) {
-        // Only a descriptor that was never in the set can fail here.
-        let _ = self.epoll.delete(&self.fd);
+        self.unwatch();
     }
 }

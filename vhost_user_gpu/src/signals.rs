@@ -32,6 +32,12 @@ impl Signals {
             .map_err(|errno| Error::system("signalfd", errno))?;
         Ok(Self { fd })
     }
+
+    /// Takes a signal that has come, so that only another one is reported.
+    pub(crate) fn take(&self) {
+        // Without one there is nothing to take.
+        let _ = self.fd.read_signal();
+    }
 }
 
 impl AsFd for Signals {

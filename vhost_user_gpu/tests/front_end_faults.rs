@@ -412,7 +412,10 @@ fn after_a_reset_in_the_middle_of_work_nothing_is_written() {
 fn limited(limits: &str) -> (Running, tempfile::TempDir, UnixStream) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let script = format!("{limits}; exec '{PROGRAM}' -s '{}'", path.display());
+    let script = format!(
+        "{limits}; exec '{PROGRAM}' --renderer none -s '{}'",
+        path.display()
+    );
     let mut shell = Program::new("sh");
     shell.args(["-c", &script]).stderr(Stdio::null());
     let daemon = Running::start(&mut shell);

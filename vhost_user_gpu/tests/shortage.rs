@@ -99,7 +99,7 @@ impl Short {
         let socket = directory.path().join("socket");
         // What this process has inherited goes, so that the sweep begins where the daemon does.
         let script = format!(
-            "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -S -n {descriptors}; exec '{PROGRAM}' --persistent -s '{}'",
+            "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -S -n {descriptors}; exec '{PROGRAM}' --renderer none --persistent -s '{}'",
             socket.display()
         );
         let mut shell = Program::new("sh");

@@ -20,8 +20,8 @@ use conformance::guest::Guest;
 use conformance::wait::LIMIT;
 use vhost_user_gpu::Error;
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::event_loop::{Ended, Lifetime, Service, serve};
 use vhost_user_gpu::remote_display::RemoteDisplay;
+use vhost_user_gpu::serve::{Ended, Lifetime, Service, serve};
 use vhost_user_gpu::signals::Signals;
 use virtio_gpu::protocol::Command;
 use virtio_gpu::{Device, DeviceConfig};
@@ -41,6 +41,7 @@ fn daemon(lifetime: Lifetime, endpoint: impl FnOnce() -> Endpoint + Send + 'stat
         let service = Service {
             lifetime,
             patience: PATIENCE,
+            ..Service::default()
         };
         serve(device, endpoint(), service, Signals::block().unwrap())
     })

@@ -10,13 +10,14 @@ pub(crate) mod connection;
 mod memory;
 pub(crate) mod message;
 mod negotiation;
+mod rest;
 mod resume;
 mod rings;
 pub(crate) mod stall;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gpu_display::Display;
 use nix::sys::stat::{SFlag, fstat};
@@ -26,9 +27,10 @@ use virtio_gpu::{Device, QueueIndex, Turn};
 use vm_memory::GuestMemoryMmap;
 
 use self::message::{Message, encode_reply};
+use self::rest::Postponed;
 use crate::Error;
 use crate::memory::MemoryTable;
-use crate::poller::Poller;
+use crate::poller::{Poller, Token};
 use crate::remote_display::FrontEndSocket;
 use crate::vring::Vring;
 
@@ -56,6 +58,12 @@ pub(crate) struct Session<D> {
     throttle: Throttle,
     /// The display used up its turn and has more to do.
     display_pending: bool,
+    /// The renderer has finished something that was not looked at.
+    renderer_pending: bool,
+    /// The message that waits until the renderer is at rest.
+    postponed: Option<Postponed>,
+    /// How long it may wait.
+    renderer_patience: Duration,
     /// The display socket of a front end whose help the display does not need.
     unused_gpu_socket: Option<OwnedFd>,
 }
@@ -69,9 +77,9 @@ enum Answer {
 }
 
 impl<D: Display + FrontEndSocket> Session<D> {
-    /// A session in which nothing was said yet.
+    /// A session in which nothing was said yet. The renderer has `renderer_patience` to come to rest.
     #[must_use]
-    pub(crate) fn new(device: Device<D>, poller: Poller) -> Self {
+    pub(crate) fn new(device: Device<D>, poller: Poller, renderer_patience: Duration) -> Self {
         Self {
             device,
             poller,
@@ -84,6 +92,9 @@ impl<D: Display + FrontEndSocket> Session<D> {
             tells_resets: false,
             throttle: Throttle::default(),
             display_pending: false,
+            renderer_pending: false,
+            postponed: None,
+            renderer_patience,
             unused_gpu_socket: None,
         }
     }
@@ -108,7 +119,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
     ///
     /// Only what ends the session ([`Error::ends_session`]); what is merely refused is logged and, where the front end
     /// asked for an acknowledgement, answered with a failure.
-    pub(crate) fn handle(&mut self, message: Message) -> Result<Option<Vec<u8>>, Error> {
+    fn carry_out(&mut self, message: Message) -> Result<Option<Vec<u8>>, Error> {
         let number = message.header.request;
         let needs_reply = message.needs_reply();
         let answer = match FrontendReq::try_from(number) {
@@ -201,33 +212,54 @@ impl<D: Display + FrontEndSocket> Session<D> {
         Ok(Answer::Done)
     }
 
-    /// Takes in a kick of a ring.
-    pub(crate) fn take_kick(&mut self, index: u16) {
-        if let Some(ring) = self.ring_mut(index) {
-            ring.take_kick();
+    /// Has the next turn look at what was reported.
+    pub(crate) fn is_due(&mut self, what: Token) {
+        match what {
+            Token::Kick(index) => {
+                if let Some(ring) = self.ring_mut(index) {
+                    ring.take_kick();
+                }
+            }
+            Token::Display => self.display_pending = true,
+            Token::Renderer => self.renderer_pending = true,
+            Token::Listener | Token::Session | Token::Signal => {}
         }
-    }
-
-    /// Has the display look at what its descriptor or deadline announced, in the next turn.
-    pub(crate) const fn display_is_due(&mut self) {
-        self.display_pending = true;
     }
 
     /// Whether [`Session::run_turn`] has something to do now.
     pub(crate) fn has_work(&self) -> bool {
-        self.display_pending || self.control.has_work() || self.cursor.has_work()
+        self.display_pending
+            || self.renderer_pending
+            || self.control.has_work()
+            || self.cursor.has_work()
     }
 
-    /// When the display wants a turn even if nothing happens.
+    /// When something is to be done even if nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.device.deadline()
+        let deadlines = [self.device.deadline(), self.end_of_patience()];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Gives both rings and the display one bounded turn. The cursor's ring comes first and is answered at once, so
-    /// that its commands wait for no more than what is being done when they come.
+    /// Gives both rings, the renderer and the display one bounded turn, if they have something to do. The cursor's ring
+    /// comes first and is answered at once, so that its commands wait for no more than what is being done when they
+    /// come.
     pub(crate) fn run_turn(&mut self) {
+        let now = Instant::now();
+        if self.device.deadline().is_some_and(|due| due <= now) {
+            self.display_pending = true;
+            self.renderer_pending = true;
+        }
         for index in [CURSOR, CONTROL] {
             self.serve_ring(index);
+        }
+        if std::mem::take(&mut self.renderer_pending) {
+            let done = self.device.dispatch_renderer(Instant::now());
+            // Room for more commands, or pictures to present.
+            if done.more {
+                self.control.set_pending(true);
+                self.display_pending = true;
+            }
+            self.notify(done);
         }
         if self.display_pending {
             let done = self.device.dispatch_display(Instant::now());

@@ -19,7 +19,7 @@ use crate::remote_display::FrontEndSocket;
 use crate::vring::{Enabled, RingAddresses, Stopped, Vring};
 
 /// Bits of a descriptor message that hold the ring's index.
-const INDEX_MASK: u64 = 0xff;
+pub(super) const INDEX_MASK: u64 = 0xff;
 
 /// The bit of a descriptor message that says that none is sent.
 const NO_DESCRIPTOR: u64 = 0x100;
@@ -175,14 +175,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         if ring.addresses.is_none() {
             return Err(incomplete("it has no addresses"));
         }
-        let resumed = Stopped {
-            base: ring.base,
-            addresses: ring.addresses,
-        };
-        // After a pause a ring goes on exactly where it stopped; after a reset the new driver begins at 0. Front ends
-        // before QEMU 8.2 do not say which it was. Others do, and may restart a ring elsewhere that was reset alone.
-        let moved = ring.stopped.is_some_and(|stopped| stopped != resumed);
-        if moved && !self.tells_resets {
+        if self.starts_over(u64::from(index)) {
             self.reset_for_new_driver();
         }
         let ring = ring_of(&mut self.control, &mut self.cursor, request, index)?;
@@ -200,6 +193,24 @@ impl<D: Display + FrontEndSocket> Session<D> {
             .map_err(Error::Device)?;
         self.notify(turn);
         Ok(())
+    }
+
+    /// Whether starting the ring with this index means that the guest has reset the device.
+    ///
+    /// After a pause a ring goes on exactly where it stopped; after a reset the new driver begins at 0. Front ends
+    /// before QEMU 8.2 do not say which it was. Others do, and may restart a ring elsewhere that was reset alone.
+    pub(super) fn starts_over(&self, index: u64) -> bool {
+        let ring = match index {
+            0 => &self.control,
+            1 => &self.cursor,
+            _ => return false,
+        };
+        let resumed = Stopped {
+            base: ring.base,
+            addresses: ring.addresses,
+        };
+        let moved = ring.stopped.is_some_and(|stopped| stopped != resumed);
+        moved && !ring.has_started() && !self.tells_resets
     }
 
     /// The ring with this index, which must not run.
