@@ -14,7 +14,7 @@ use crate::scene::Scene;
 use crate::screen::{Card, FORMAT, Screen, Show};
 
 /// How often the scene is drawn for one frame of toil.
-const TOIL: u16 = 40;
+const TOIL: u16 = 10;
 
 /// Says who draws.
 pub(crate) fn info() -> Result<()> {
@@ -22,27 +22,32 @@ pub(crate) fn info() -> Result<()> {
 }
 
 /// Draws one picture and writes it to a file.
-pub(crate) fn draw(file: &Path, (width, height): (u32, u32), seconds: f32) -> Result<()> {
+pub(crate) fn draw(
+    file: &Path,
+    (width, height): (u32, u32),
+    label: &[String],
+    seconds: f32,
+) -> Result<()> {
     let egl = Egl::surfaceless()?;
     let gl = off_screen(&egl)?;
     gl.draw_off_screen(width, height)?;
-    let scene = Scene::new(&gl, (width, height), &["OFF SCREEN"])?;
+    let scene = Scene::new(&gl, (width, height), label)?;
     scene.draw(&gl, seconds);
     let picture = gl.read(width, height)?;
     fs::write(file, picture.to_bytes()).map_err(Error::io("write the picture"))
 }
 
-/// Draws without end; says `drawing` when the first frame is on its way.
+/// Draws frame after frame, one at a time on its way; says `drawing` after the first.
 pub(crate) fn toil((width, height): (u32, u32)) -> Result<()> {
     let egl = Egl::surfaceless()?;
     let gl = off_screen(&egl)?;
     gl.draw_off_screen(width, height)?;
-    let scene = Scene::new(&gl, (width, height), &["TOIL"])?;
+    let scene = Scene::new(&gl, (width, height), &[])?;
     for frame in 0_u16.. {
         for step in 0..TOIL {
             scene.draw(&gl, f32::from(frame) + f32::from(step) / f32::from(TOIL));
         }
-        gl.flush();
+        gl.finish();
         gl.check("draw")?;
         if frame == 0 {
             say("drawing");
@@ -51,8 +56,8 @@ pub(crate) fn toil((width, height): (u32, u32)) -> Result<()> {
     Ok(())
 }
 
-/// Shows the moving scene; says `ready` when its first frames are on the screen.
-pub(crate) fn show(path: &Path, label: &[String]) -> Result<()> {
+/// Shows the scene, moving or at one `moment`; says `ready` when its first frames are on the screen.
+pub(crate) fn show(path: &Path, label: &[String], moment: Option<f32>) -> Result<()> {
     let card = Card::open(path)?;
     let screen = Screen::find(&card)?;
     let (width, height) = screen.size();
@@ -61,8 +66,7 @@ pub(crate) fn show(path: &Path, label: &[String]) -> Result<()> {
     let egl = Egl::on_gbm(&device)?;
     let (current, window) = egl.make_current_on(&buffers, FORMAT)?;
     let gl = load(&egl, current);
-    let lines: Vec<&str> = label.iter().map(String::as_str).collect();
-    let scene = Scene::new(&gl, (width, height), &lines)?;
+    let scene = Scene::new(&gl, (width, height), label)?;
     let mut show = Show {
         card: &card,
         screen,
@@ -75,7 +79,7 @@ pub(crate) fn show(path: &Path, label: &[String]) -> Result<()> {
     let mut cursor = None;
     for frame in 1_u32.. {
         let seconds = start.elapsed().as_secs_f32();
-        scene.draw(&gl, seconds);
+        scene.draw(&gl, moment.unwrap_or(seconds));
         gl.check("draw")?;
         show.present()?;
         if cursor.is_none() {

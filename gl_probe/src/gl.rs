@@ -322,9 +322,9 @@ impl<'egl> Gl<'egl> {
         Picture::from_pixels(width, height, pixels).ok_or_else(|| failed("too few pixels came"))
     }
 
-    /// Sends what was asked so far on its way.
-    pub(crate) fn flush(&self) {
-        gl!(self.flush());
+    /// Waits until all is drawn.
+    pub(crate) fn finish(&self) {
+        gl!(self.finish());
     }
 
     /// Fails if GL has refused anything since the last look.

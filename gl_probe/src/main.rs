@@ -46,6 +46,9 @@ enum Command {
         /// The moment of the scene
         #[arg(long, default_value_t = 0.0)]
         seconds: f32,
+        /// Written at the lower edge; once for each line
+        #[arg(long, value_name = "TEXT")]
+        label: Vec<String>,
     },
     /// Draw off screen without end, each frame of it hard work
     Toil {
@@ -53,11 +56,14 @@ enum Command {
         #[arg(long, default_value = "1024x768")]
         size: Size,
     },
-    /// Show the moving scene on a screen, with a cursor, until the program is killed
+    /// Show the scene on a screen, with a cursor, until the program is killed
     Show {
         /// The display device
         #[arg(long, value_name = "FILE", default_value = "/dev/dri/card0")]
         card: PathBuf,
+        /// Show only this moment instead of letting the scene move
+        #[arg(long)]
+        seconds: Option<f32>,
         /// Written at the lower edge; once for each line
         #[arg(long, value_name = "TEXT")]
         label: Vec<String>,
@@ -86,11 +92,16 @@ fn main() -> ExitCode {
             file,
             size: Size(width, height),
             seconds,
-        } => commands::draw(&file, (width, height), seconds),
+            label,
+        } => commands::draw(&file, (width, height), &label, seconds),
         Command::Toil {
             size: Size(width, height),
         } => commands::toil((width, height)),
-        Command::Show { card, label } => commands::show(&card, &label),
+        Command::Show {
+            card,
+            seconds,
+            label,
+        } => commands::show(&card, &label, seconds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

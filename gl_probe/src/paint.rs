@@ -47,7 +47,7 @@ pub(crate) fn white() -> Picture {
 }
 
 /// Lines of text for the lower edge of a screen: red says where a letter is, green where its shadow.
-pub(crate) fn label(screen_width: u32, screen_height: u32, lines: &[&str]) -> Picture {
+pub(crate) fn label(screen_width: u32, screen_height: u32, lines: &[String]) -> Picture {
     let widest = lines.iter().map(|line| text_dots(line)).max().unwrap_or(1);
     let dot = (screen_width * 9 / 10 / widest.max(1)).clamp(1, screen_height / 200 + 1);
     let height = 10 * dot * u32::try_from(lines.len()).unwrap_or(0) + 4 * dot;
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_label_has_letters_with_shadows_and_fits_its_screen() {
-        let label = label(320, 200, &["ABC", "D"]);
+        let label = label(320, 200, &["ABC".to_owned(), "D".to_owned()]);
         assert_eq!(label.width(), 320);
         assert!(label.height() < 200);
         for colour in [0x00ff_ff00, 0x0000_ff00, 0] {
@@ -78,6 +78,6 @@ mod tests {
 
     #[test]
     fn small_screens_have_labels_too() {
-        assert_eq!(label(16, 16, &["A LONG LINE"]).width(), 16);
+        assert_eq!(label(16, 16, &["A LONG LINE".to_owned()]).width(), 16);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Prepares the scene for pictures of one size, with lines of text at the lower edge.
-    pub(crate) fn new(gl: &Gl<'_>, size: (u32, u32), lines: &[&str]) -> Result<Self> {
+    pub(crate) fn new(gl: &Gl<'_>, size: (u32, u32), lines: &[String]) -> Result<Self> {
         let letters = paint::label(size.0, size.1, lines);
         let scene = Self {
             size,
