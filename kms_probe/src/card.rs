@@ -83,6 +83,13 @@ impl Card {
             .map_err(Error::io("open the display device"))
     }
 
+    /// Leaves the device to who wants to draw: whoever opens it while nobody does is its master.
+    pub(crate) fn look_only(&self) {
+        use drm::Device as _;
+        // Refused when somebody else is the master, which is as good.
+        let _ = self.release_master_lock();
+    }
+
     /// All connectors, freshly probed.
     pub(crate) fn connectors(&self) -> Result<Vec<connector::Info>> {
         let resources = self

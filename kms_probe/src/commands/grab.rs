@@ -19,6 +19,7 @@ const MAP_SHARED: i32 = 1;
 /// Writes the visible part of the framebuffer of one screen to `file`.
 pub(crate) fn grab(path: &Path, head: usize, file: &Path) -> Result<()> {
     let card = Card::open(path)?;
+    card.look_only();
     let crtc = card
         .get_crtc(card.crtc(head)?)
         .map_err(Error::io("read a screen's state"))?;
