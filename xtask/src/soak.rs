@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::progress::Stage;
+use crate::setup;
 use crate::workspace::{Workspace, cargo};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
@@ -39,6 +40,7 @@ pub(crate) fn run_gates(
     arguments: &SoakArgs,
     show: impl FnMut(&str),
 ) -> Result<ExitStatus> {
+    setup::ensure_build(workspace)?;
     let stage = Stage::start(
         "build the device and the leak gates",
         Duration::from_secs(60),

@@ -24,6 +24,8 @@ use system::{Family, System};
 /// What a command is going to do with the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// Build everything, and boot nothing.
+    Build,
     /// Boot a guest.
     Boot,
     /// Boot a guest with QEMU's window open.
@@ -43,6 +45,20 @@ pub(crate) struct Parts {
     pub(crate) busybox: PathBuf,
 }
 
+/// Installs what building needs; says nothing when nothing is missing.
+pub(crate) fn ensure_build(workspace: &Workspace) -> Result<()> {
+    let _lock = lock(workspace)?;
+    packages::ensure(workspace, &System::detect(), Purpose::Build)
+}
+
+/// Two sessions in one build folder must not unpack into each other.
+fn lock(workspace: &Workspace) -> Result<File> {
+    let path = workspace.rig().join("setup.lock");
+    let lock = File::create(&path).map_err(Error::io("create", &path))?;
+    lock.lock().map_err(Error::io("lock", &path))?;
+    Ok(lock)
+}
+
 /// Returns the parts, fetching what is missing; says nothing when nothing is.
 pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<Parts> {
     if !cfg!(target_arch = "x86_64") {
@@ -53,11 +69,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<Parts> {
         });
     }
     let rig = workspace.rig();
-    let lock_path = rig.join("setup.lock");
-    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
-    // Two sessions in one build folder must not unpack into each other.
-    lock.lock().map_err(Error::io("lock", &lock_path))?;
-
+    let _lock = lock(workspace)?;
     let system = System::detect();
     packages::ensure(workspace, &system, purpose)?;
     let mut apt = None;

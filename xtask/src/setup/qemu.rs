@@ -122,7 +122,7 @@ pub(crate) fn fetch(apt: &Apt, rig: &Path, purpose: Purpose) -> Result<Qemu> {
 fn folder(rig: &Path, purpose: Purpose) -> PathBuf {
     rig.join(match purpose {
         Purpose::Window => "qemu-window",
-        Purpose::Boot | Purpose::Test => "qemu",
+        Purpose::Build | Purpose::Boot | Purpose::Test => "qemu",
     })
 }
 
