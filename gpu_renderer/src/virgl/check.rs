@@ -281,3 +281,6 @@ fn must(holds: bool, otherwise: &'static str) -> Result<(), Flaw> {
         Err(Flaw::Impossible(otherwise))
     }
 }
+
+#[cfg(test)]
+mod tests;

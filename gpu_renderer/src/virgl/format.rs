@@ -110,6 +110,12 @@ impl Block {
         }
     }
 
+    /// Whether GL surely reads the format by itself: the ordinary ones of four
+    /// bytes.
+    pub(super) fn is_readable(format: u32) -> bool {
+        matches!(format, 1 | 2 | 67 | 100 | 101 | 104 | 134)
+    }
+
     /// Blocks that so many texels across take.
     pub(super) fn columns(self, width: u32) -> u64 {
         u64::from(width.div_ceil(self.width))
@@ -177,6 +183,13 @@ mod tests {
         for format in [163, 166, 314, 1000, u32::MAX] {
             assert_eq!(Block::of(format), None, "{format}");
         }
+    }
+
+    #[test]
+    fn common_formats_are_readable() {
+        // B8G8R8A8, B8G8R8X8, R8G8B8A8, R8G8B8X8; not DXT1, not R9G9B9E5
+        assert!([1, 2, 67, 134].into_iter().all(Block::is_readable));
+        assert!(![105, 125].into_iter().any(Block::is_readable));
     }
 
     #[test]

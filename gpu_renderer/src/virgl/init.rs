@@ -1,6 +1,7 @@
 //! Starting the library, once at a time, with the reason where it fails.
 
 use std::fs::File;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,9 @@ use crate::{Capsets, RenderError};
 
 /// The library keeps its state in global variables.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The number of DRM's character devices.
+const DRM_MAJOR: u32 = 226;
 
 /// The right to use the library.
 #[derive(Debug)]
@@ -74,17 +78,24 @@ pub(super) fn start(config: &VirglConfig) -> Result<Started, RenderError> {
 }
 
 fn check_node(node: &Path) -> Result<(), RenderError> {
-    match File::options().read(true).write(true).open(node) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(RenderError::Unavailable {
-            reason: format!("render node {} cannot be opened: {error}", node.display()),
-            hint: Some(
-                "give a node below /dev/dri that this user may read and write \
-                 (often the group `render`), or none for software rendering"
-                    .to_owned(),
-            ),
-        }),
+    let unavailable = |reason| RenderError::Unavailable {
+        reason,
+        hint: Some(
+            "give a node below /dev/dri that this user may read and write \
+             (often the group `render`), or none for software rendering"
+                .to_owned(),
+        ),
+    };
+    let name = node.display();
+    let opened = File::options().read(true).write(true).open(node);
+    let metadata = opened
+        .and_then(|file| file.metadata())
+        .map_err(|error| unavailable(format!("render node {name} cannot be opened: {error}")))?;
+    // On anything else Mesa silently renders in software.
+    if !metadata.file_type().is_char_device() || libc::major(metadata.rdev()) != DRM_MAJOR {
+        return Err(unavailable(format!("{name} is no render node")));
     }
+    Ok(())
 }
 
 /// The library takes the platforms for granted: without them it reads through

@@ -45,6 +45,19 @@ impl Iovecs {
         }])
     }
 
+    /// Plain memory, which must outlive the result and not be used meanwhile.
+    pub(super) fn of_bytes(bytes: &mut [u8]) -> Self {
+        Self(vec![libc::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        }])
+    }
+
+    /// Bytes of the first range, 0 without any.
+    pub(super) fn first_length(&self) -> usize {
+        self.0.first().map_or(0, |range| range.iov_len)
+    }
+
     /// Number of ranges.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -104,10 +104,13 @@ pub(super) fn line(source: &str, text: &[u8]) {
     // Not there while the thread ends, or while it logs a line already.
     let admitted = LOG.try_with(|log| {
         let mut log = log.try_borrow_mut().ok()?;
-        if log.kept.len() >= KEPT {
-            log.kept.pop_front();
+        let line = format!("{source}: {text}");
+        if log.kept.back() != Some(&line) {
+            if log.kept.len() >= KEPT {
+                log.kept.pop_front();
+            }
+            log.kept.push_back(line);
         }
-        log.kept.push_back(format!("{source}: {text}"));
         Some(log.throttle.admit(Instant::now()))
     });
     if let Ok(Some((passes, missed))) = admitted {

@@ -14,6 +14,8 @@
 
 mod capsets;
 mod check;
+mod commands;
+mod copying;
 mod egl;
 mod fences;
 mod ffi;
@@ -22,6 +24,7 @@ mod init;
 mod iovec;
 mod library;
 mod log;
+mod pieces;
 mod renderer;
 mod resources;
 

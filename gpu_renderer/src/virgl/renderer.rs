@@ -1,18 +1,18 @@
 //! The renderer itself: checks, then the library.
 
-use gpu_buffer::{Buffer, Rect, ScatterList};
+use gpu_buffer::ScatterList;
 
 use super::check::{self, target};
+use super::commands;
 use super::egl::GlErrors;
 use super::fences::Fences;
-use super::ffi::VirglBox;
 use super::init::{self, Started};
 use super::iovec::Iovecs;
-use super::library::Copy;
+use super::pieces::Scratch;
 use super::resources::{Backing, Resource, Tables};
 use super::{VirglConfig, log};
 use crate::{
-    Box3, CapsetId, Capsets, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack,
+    CapsetId, Capsets, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack,
     RenderError, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload,
 };
 
@@ -23,13 +23,17 @@ const NAME_BYTES: usize = 63;
 /// of the buffer.
 const QUERY_BYTES: u32 = 16;
 
+/// What the library writes to tell a guest how much memory there is.
+const MEMORY_INFO_BYTES: usize = 24;
+
 /// OpenGL for guests; see [the module](super).
 #[derive(Debug)]
 pub struct VirglRenderer {
     /// First, so that the library has ended before memory is let go.
-    started: Started,
+    pub(super) started: Started,
     fences: Fences,
-    tables: Tables,
+    pub(super) tables: Tables,
+    pub(super) scratch: Scratch,
     description: String,
 }
 
@@ -47,6 +51,7 @@ impl VirglRenderer {
             started,
             fences: Fences::new(),
             tables: Tables::default(),
+            scratch: Scratch::default(),
             description,
         })
     }
@@ -54,72 +59,6 @@ impl VirglRenderer {
     /// What it renders with: the GL renderer and its version.
     pub fn description(&self) -> &str {
         &self.description
-    }
-
-    fn copy(&self, direction: Direction, copy: &Copy<'_>) -> Result<(), RenderError> {
-        match direction {
-            // SAFETY: attached memory is kept by the tables, other memory by
-            // the caller of this.
-            Direction::ToHost => unsafe { self.started.library.copy_to_host(copy) },
-            // SAFETY: as above.
-            Direction::FromHost => unsafe { self.started.library.copy_from_host(copy) },
-        }
-    }
-
-    /// Copies between a 2D resource of four bytes a texel and rectangles of
-    /// a buffer, whose first pixel is the texel at `origin`.
-    fn copy_rects(
-        &self,
-        direction: Direction,
-        resource: ResourceId,
-        buffer: &Buffer,
-        origin: (u32, u32),
-        rects: &[Rect],
-    ) -> Result<(), RenderError> {
-        let entry = self.tables.resource(resource)?;
-        if ![target::TEXTURE_2D, target::RECT].contains(&entry.args.target)
-            || entry.args.samples > 0
-            || (entry.block.bytes, entry.block.width) != (4, 1)
-            || buffer.layout().bytes_per_pixel() != 4
-        {
-            return Err(RenderError::Impossible(
-                "a picture of other than four bytes a texel",
-            ));
-        }
-        let memory = Iovecs::of_buffer(buffer);
-        let sides = [entry.args.width, entry.args.height, 1];
-        for rect in rects {
-            let outside = RenderError::Impossible("a rectangle that leaves the picture");
-            let span = buffer.layout().span(rect).ok_or(outside.clone())?;
-            let region = origin
-                .0
-                .checked_add(rect.x)
-                .zip(origin.1.checked_add(rect.y))
-                .map(|(x, y)| Box3 {
-                    x,
-                    y,
-                    z: 0,
-                    width: rect.width,
-                    height: rect.height,
-                    depth: 1,
-                })
-                .filter(|region| check::contains(sides, region))
-                .ok_or(outside)?;
-            self.copy(
-                direction,
-                &Copy {
-                    resource,
-                    context: 0,
-                    level: 0,
-                    stride: buffer.layout().stride(),
-                    layer_stride: 0,
-                    region: library_box(&region),
-                    offset: span.first,
-                    memory: Some(&memory),
-                },
-            )?;
-        }
-        Ok(())
     }
 
     fn detach(&mut self, resource: ResourceId) {
@@ -291,51 +230,11 @@ impl Renderer for VirglRenderer {
     }
 
     fn transfer(&mut self, transfer: &Transfer) -> Result<(), RenderError> {
-        let resource = transfer.resource;
-        if let Some(context) = transfer.context {
-            self.tables.context(context)?;
-        }
-        let entry = self.tables.resource(resource)?;
-        if transfer
-            .context
-            .is_some_and(|context| !entry.contexts.contains(&context))
-        {
-            return Err(RenderError::UnknownResource(resource));
-        }
-        let backing = entry
-            .backing
-            .as_ref()
-            .ok_or(RenderError::Backing(resource))?;
-        let (args, list) = (&entry.args, &backing.list);
-        check::transfer(args, entry.block, transfer, list.total())?;
-        self.copy(
-            transfer.direction,
-            &Copy {
-                resource,
-                context: transfer.context.map_or(0, |context| context.0),
-                level: transfer.level,
-                stride: transfer.stride,
-                layer_stride: transfer.layer_stride,
-                region: library_box(&transfer.region),
-                offset: transfer.offset,
-                memory: None,
-            },
-        )
+        self.copy_backing(transfer)
     }
 
     fn upload(&mut self, upload: &Upload) -> Result<(), RenderError> {
-        let args = &self.tables.resource(upload.resource)?.args;
-        let layout = upload.pixels.layout();
-        if (layout.width(), layout.height()) != (args.width, args.height) {
-            return Err(RenderError::Impossible("a picture of another size"));
-        }
-        self.copy_rects(
-            Direction::ToHost,
-            upload.resource,
-            &upload.pixels,
-            (0, 0),
-            &[layout.bounds()],
-        )
+        self.copy_picture(upload)
     }
 
     fn read_back(&mut self, read: &ReadBack) -> Result<(), RenderError> {
@@ -353,6 +252,13 @@ impl Renderer for VirglRenderer {
         if commands.is_empty() {
             return Ok(());
         }
+        let resources = &self.tables.resources;
+        commands::check(commands, |resource| {
+            resources
+                .get(&resource)
+                .and_then(|entry| entry.backing.as_ref())
+                .is_some_and(|backing| backing.ranges.first_length() >= MEMORY_INFO_BYTES)
+        })?;
         self.started.library.submit(context, commands)
     }
 
@@ -377,16 +283,5 @@ impl Renderer for VirglRenderer {
             self.fences.retire(newest);
         }
         self.fences.take_passed(passed);
-    }
-}
-
-fn library_box(region: &Box3) -> VirglBox {
-    VirglBox {
-        x: region.x,
-        y: region.y,
-        z: region.z,
-        w: region.width,
-        h: region.height,
-        d: region.depth,
     }
 }

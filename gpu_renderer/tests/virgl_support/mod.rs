@@ -9,29 +9,48 @@
     clippy::panic
 )]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gpu_buffer::{
     Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Layout, Rect, ScatterList,
 };
-use gpu_renderer::testing::stream::{bind, format};
+use gpu_renderer::testing::stream::{Stream, bind, format};
 use gpu_renderer::virgl::{VirglConfig, VirglRenderer};
 use gpu_renderer::{
-    ContextArgs, ContextId, FenceId, PassedFence, ReadBack, RenderError, Renderer, ResourceArgs,
-    ResourceId, Timeline,
+    Box3, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack, RenderError, Renderer,
+    ResourceArgs, ResourceId, Timeline, Transfer,
 };
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// The library allows one renderer at a time; tests run side by side.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// Runs a test with a renderer, or says why there is none.
-pub fn with_renderer(test: impl FnOnce(&mut VirglRenderer)) {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    match VirglRenderer::new(VirglConfig::default()) {
-        Ok(mut renderer) => test(&mut renderer),
-        Err(error @ RenderError::Unavailable { .. }) => println!("SKIP: {error}"),
+/// Keeps other tests from having a renderer.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A renderer, or a line that says why there is none.
+pub fn start() -> Option<VirglRenderer> {
+    start_as(VirglConfig::default())
+}
+
+pub fn start_as(config: VirglConfig) -> Option<VirglRenderer> {
+    match VirglRenderer::new(config) {
+        Ok(renderer) => Some(renderer),
+        Err(error @ RenderError::Unavailable { .. }) => {
+            println!("SKIP: {error}");
+            None
+        }
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// Runs a test with a renderer, if there can be one.
+pub fn with_renderer(test: impl FnOnce(&mut VirglRenderer)) {
+    let _one = alone();
+    if let Some(mut renderer) = start() {
+        test(&mut renderer);
     }
 }
 
@@ -164,4 +183,50 @@ pub fn wait_for(
         renderer.poll(&mut passed);
     }
     passed
+}
+
+/// The bytes 1, 2, 3 and so on, over and over.
+pub fn numbered(length: usize) -> Vec<u8> {
+    (1..=u8::MAX).cycle().take(length).collect()
+}
+
+/// Fills a picture with green.
+pub fn clear(renderer: &mut VirglRenderer, context: ContextId, resource: ResourceId) {
+    let mut stream = Stream::new();
+    stream
+        .surface(1, resource.0, format::B8G8R8A8_UNORM)
+        .framebuffer(&[1])
+        .clear([0.0, 1.0, 0.0, 1.0]);
+    renderer
+        .submit(context, &mut stream.into_words())
+        .expect("submit");
+}
+
+/// Draws, to see that the renderer still works.
+pub fn still_works(renderer: &mut VirglRenderer) {
+    let context = context(renderer, 1_000_000);
+    let picture = resource(renderer, context, 1_000_000, &picture(4, 4));
+    clear(renderer, context, picture);
+    assert_eq!(pixels(renderer, picture, 4, 4), [[0, 255, 0, 255]; 16]);
+    renderer.destroy_resource(picture).expect("destroyed");
+    renderer.destroy_context(context).expect("destroyed");
+}
+
+/// A read of the first texels of the first row.
+pub fn row(resource: ResourceId, width: u32) -> Transfer {
+    Transfer {
+        direction: Direction::FromHost,
+        context: None,
+        resource,
+        level: 0,
+        stride: 0,
+        layer_stride: 0,
+        region: Box3 {
+            width,
+            height: 1,
+            depth: 1,
+            ..Box3::default()
+        },
+        offset: 0,
+    }
 }
