@@ -75,6 +75,29 @@ impl Egl {
             .is_ok_and(|all| has_word(all, name))
     }
 
+    /// Whether a display has an extension.
+    pub(super) fn has_extension(&self, display: egl::Display, name: &str) -> bool {
+        self.instance
+            .query_string(Some(display), egl::EXTENSIONS)
+            .is_ok_and(|all| has_word(all, name))
+    }
+
+    /// The display of the current context.
+    pub(super) fn current_display(&self) -> Option<egl::Display> {
+        self.instance.get_current_display()
+    }
+
+    /// The current context.
+    pub(super) fn current_context(&self) -> Option<*mut c_void> {
+        let context = self.instance.get_current_context()?;
+        Some(context.as_ptr())
+    }
+
+    /// A function of an extension or of GL.
+    pub(super) fn function(&self, name: &str) -> Option<extern "system" fn()> {
+        self.instance.get_proc_address(name)
+    }
+
     /// Sends what it says to `log` from now on, where it can be asked to.
     pub(super) fn capture(&self) {
         self.control_debug(Some(said), &[DEBUG_MSG_WARN, 1, isize_of(egl::NONE)]);

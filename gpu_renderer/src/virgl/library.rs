@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 
@@ -170,24 +171,41 @@ impl Library {
         resource: ResourceId,
         args: &ResourceArgs,
     ) -> Result<(), RenderError> {
-        let mut args = sys::virgl_renderer_resource_create_args {
-            handle: resource.0,
-            target: args.target,
-            format: args.format,
-            bind: args.bind,
-            width: args.width,
-            height: args.height,
-            depth: args.depth,
-            array_size: args.array_size,
-            last_level: args.last_level,
-            nr_samples: args.samples,
-            flags: args.flags,
-        };
+        let mut args = create_args(resource, args);
         // SAFETY: the arguments are only read during the call; there is no
         // list of ranges.
         let code =
             unsafe { sys::virgl_renderer_resource_create(&raw mut args, std::ptr::null_mut(), 0) };
         check("virgl_renderer_resource_create", code)
+    }
+
+    /// Makes a resource of an EGL image.
+    ///
+    /// # Safety
+    /// The image must be one of the library's display.
+    pub(super) unsafe fn import_image(
+        &self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+        image: *mut c_void,
+    ) -> Result<(), RenderError> {
+        let mut args = create_args(resource, args);
+        // SAFETY: the arguments are only read during the call; the caller
+        // has the image.
+        let code = unsafe { sys::virgl_renderer_resource_import_eglimage(&raw mut args, image) };
+        check("virgl_renderer_resource_import_eglimage", code)
+    }
+
+    /// The name of a resource's texture in GL.
+    pub(super) fn texture(&self, resource: ResourceId) -> Result<u32, RenderError> {
+        let mut info = MaybeUninit::<Info>::zeroed();
+        let pointer = info.as_mut_ptr().cast();
+        // SAFETY: there is room for what any version writes.
+        let code = unsafe { sys::virgl_renderer_resource_get_info(signed(resource.0), pointer) };
+        check("virgl_renderer_resource_get_info", code)?;
+        // SAFETY: numbers only, so zeros are fine, and so is what was written.
+        let info = unsafe { info.assume_init() };
+        Ok(info.known.tex_id)
     }
 
     pub(super) fn unref_resource(&self, resource: ResourceId) {
@@ -325,6 +343,35 @@ impl Drop for Library {
         unsafe { sys::virgl_renderer_cleanup(self.cookie.cast()) };
         // SAFETY: it came from a box, and the library has forgotten it.
         drop(unsafe { Box::from_raw(self.cookie) });
+    }
+}
+
+/// Room for a resource's description beyond what the header knows: newer
+/// libraries write more than an older header says.
+const INFO_ROOM: usize = 64;
+
+#[repr(C)]
+struct Info {
+    known: sys::virgl_renderer_resource_info,
+    room: [u8; INFO_ROOM],
+}
+
+fn create_args(
+    resource: ResourceId,
+    args: &ResourceArgs,
+) -> sys::virgl_renderer_resource_create_args {
+    sys::virgl_renderer_resource_create_args {
+        handle: resource.0,
+        target: args.target,
+        format: args.format,
+        bind: args.bind,
+        width: args.width,
+        height: args.height,
+        depth: args.depth,
+        array_size: args.array_size,
+        last_level: args.last_level,
+        nr_samples: args.samples,
+        flags: args.flags,
     }
 }
 

@@ -16,10 +16,12 @@ mod capsets;
 mod check;
 mod commands;
 mod copying;
+mod dmabuf;
 mod egl;
 mod fences;
 mod ffi;
 mod format;
+mod images;
 mod init;
 mod iovec;
 mod library;
@@ -31,6 +33,7 @@ mod resources;
 use std::path::PathBuf;
 
 use crate::CapsetId;
+pub use dmabuf::{DmaBuf, Plane};
 pub use renderer::VirglRenderer;
 
 /// What to start with.

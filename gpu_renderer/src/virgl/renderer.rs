@@ -6,6 +6,7 @@ use super::check::{self, target};
 use super::commands;
 use super::egl::GlErrors;
 use super::fences::Fences;
+use super::images::Images;
 use super::init::{self, Started};
 use super::iovec::Iovecs;
 use super::pieces::Scratch;
@@ -34,6 +35,8 @@ pub struct VirglRenderer {
     fences: Fences,
     pub(super) tables: Tables,
     pub(super) scratch: Scratch,
+    /// `None` where textures cannot be shared.
+    pub(super) images: Option<Images>,
     description: String,
 }
 
@@ -46,12 +49,15 @@ impl VirglRenderer {
     /// fails; with what they said, and what may help.
     pub fn new(config: VirglConfig) -> Result<Self, RenderError> {
         let started = init::start(&config)?;
+        started.library.make_current();
         let description = started.egl.describe();
+        let images = Images::new(&started.egl);
         Ok(Self {
             started,
             fences: Fences::new(),
             tables: Tables::default(),
             scratch: Scratch::default(),
+            images,
             description,
         })
     }
