@@ -11,48 +11,32 @@ mod support;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use conformance::daemon::connect;
 use conformance::front_end::*;
 use conformance::guest::Guest;
 use conformance::wait::LIMIT;
+use support::in_thread::{self, Renderer, Serving};
 use vhost_user_gpu::Error;
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::remote_display::RemoteDisplay;
-use vhost_user_gpu::serve::{Ended, Lifetime, Service, serve};
-use vhost_user_gpu::signals::Signals;
+use vhost_user_gpu::serve::{Ended, Lifetime, Service};
 use virtio_gpu::protocol::Command;
-use virtio_gpu::{Device, DeviceConfig};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-type Serving = JoinHandle<Result<Ended, Error>>;
-
-/// A daemon in a thread of this process.
-fn daemon(lifetime: Lifetime, endpoint: impl FnOnce() -> Endpoint + Send + 'static) -> Serving {
-    std::thread::spawn(move || {
-        let config = DeviceConfig {
-            scanouts: 16,
-            ..DeviceConfig::default()
-        };
-        let device = Device::new(config, RemoteDisplay::new().unwrap()).unwrap();
-        let service = Service {
-            lifetime,
-            patience: PATIENCE,
-            ..Service::default()
-        };
-        serve(device, endpoint(), service, Signals::block().unwrap())
-    })
+/// How front ends are served here.
+fn service(lifetime: Lifetime) -> Service {
+    Service {
+        lifetime,
+        patience: PATIENCE,
+        ..Service::default()
+    }
 }
 
 /// A daemon for one front end, and the connection to it.
 fn connected() -> (UnixStream, Serving) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_read_timeout(Some(LIMIT)).unwrap();
-    let serving = daemon(Lifetime::OneFrontEnd, || Endpoint::Connected(theirs));
-    (ours, serving)
+    in_thread::connected(service(Lifetime::OneFrontEnd), Renderer::None)
 }
 
 /// Asks until the daemon, which finds no room for its replies, takes no more.
@@ -166,7 +150,8 @@ fn who_waits_behind_one_that_stands_still_gets_the_turn() {
     let path = directory.path().join("socket");
     let bound = path.clone();
     // It ends with the test's process: only SIGTERM would end it before.
-    let serving = daemon(Lifetime::UntilTerminated, move || {
+    let service = service(Lifetime::UntilTerminated);
+    let serving = in_thread::daemon(service, Renderer::None, move || {
         Endpoint::bind(&bound).unwrap()
     });
 

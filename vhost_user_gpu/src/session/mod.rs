@@ -256,7 +256,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             let done = self.device.dispatch_renderer(Instant::now());
             // Room for more commands, or pictures to present.
             if done.more {
-                self.control.set_pending(true);
+                self.control.look_again();
                 self.display_pending = true;
             }
             self.notify(done);
@@ -280,7 +280,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         let queue = ring.queue;
         let done = self.device.process_queue(queue, Instant::now());
         if let Some(ring) = self.ring_mut(index) {
-            ring.set_pending(done.more);
+            ring.looked_at(done.more);
         }
         self.notify(done);
     }

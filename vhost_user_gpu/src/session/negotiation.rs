@@ -174,7 +174,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
                 Ok(done) => turn = turn.merge(done),
                 Err(error) => log::warn!("ring {} rests: {}", ring.index, error.chain()),
             }
-            ring.set_pending(true);
+            ring.look_again();
         }
         self.notify(turn);
     }

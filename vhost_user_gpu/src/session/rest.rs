@@ -78,7 +78,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         self.notify(turn);
         self.display_pending |= turn.more;
         if progress == Progress::Done {
-            self.control.set_pending(true);
+            self.control.look_again();
         }
         progress
     }

@@ -11,7 +11,9 @@
 )]
 
 pub mod drawing;
+pub mod in_thread;
 pub mod remote;
+pub mod scene;
 
 /// The daemon's executable.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_vhost-user-gpu");
