@@ -91,7 +91,8 @@ impl Queues {
     }
 }
 
-/// Whether requests are left in the control queue for the renderer's sake.
+/// Whether requests may have been left in the control queue for the renderer's
+/// sake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
     No,
@@ -117,7 +118,6 @@ pub struct Device<D> {
     /// When [`Device::quiesce`] began. Until it ends no request is taken from
     /// the control queue.
     quiescing: Option<Instant>,
-    /// The control queue has to wait until the renderer has room.
     held: Held,
     /// Scratch for the bytes of a request.
     request: Vec<u8>,

@@ -52,10 +52,8 @@ impl<D: Display> Device<D> {
         self.queues.slot(index).as_ref()?;
         let mut released = Vec::new();
         if index == QueueIndex::Control {
-            while self.backend.is_transferring() {
-                self.backend.carry_transfer_on();
-            }
-            self.collect_finished(&mut released);
+            self.held = Held::No;
+            self.end_transfer(&mut released);
         }
         self.answer_waiting(index, &mut released);
         let turn = self.publish(released);
@@ -70,15 +68,17 @@ impl<D: Display> Device<D> {
         let Some(memory) = self.memory.clone() else {
             return Turn::default();
         };
-        if index == QueueIndex::Control {
-            if self.quiescing.is_some() {
-                return Turn::default();
-            }
-            self.backend.grant_memory();
+        if index == QueueIndex::Control && self.quiescing.is_some() {
+            self.held = Held::Yes;
+            return Turn::default();
         }
         let Some(mut queue) = self.queues.slot(index).take() else {
             return Turn::default();
         };
+        if index == QueueIndex::Control {
+            self.held = Held::No;
+            self.backend.grant_memory();
+        }
         let mut turn = Turn::default();
         let mut released = Vec::new();
         let limits = self.backend.limits();
@@ -128,6 +128,7 @@ impl<D: Display> Device<D> {
         *self.queues.slot(index) = Some(queue);
         self.request.shrink_to(REQUEST_BYTES_KEPT);
         turn.more |= self.settle() == Left::More;
+        turn.more |= index == QueueIndex::Control && self.can_go_on();
         self.collect_finished(&mut released);
         turn.merge(self.publish(released))
     }
@@ -198,6 +199,14 @@ impl<D: Display> Device<D> {
             self.backend.contexts().check(context)?;
         }
         Ok(timeline)
+    }
+
+    /// Carries the transfer that is under way to its end.
+    pub(super) fn end_transfer(&mut self, released: &mut Vec<Answer>) {
+        while self.backend.is_transferring() {
+            self.backend.carry_transfer_on();
+        }
+        self.collect_finished(released);
     }
 
     /// Answers all requests of a queue that are not answered yet.

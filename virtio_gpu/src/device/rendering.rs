@@ -19,19 +19,32 @@ impl<D: Display> Device<D> {
         }
     }
 
-    /// Takes in what the renderer has finished: when [`Device::renderer_fd`]
-    /// is readable or [`Device::deadline`] due.
+    /// Takes in what the renderer has finished, and goes on with the control
+    /// queue where it had to wait for that: when [`Device::renderer_fd`] is
+    /// readable or [`Device::deadline`] due.
     pub fn dispatch_renderer(&mut self, now: Instant) -> Turn {
         let left = self.settle();
         let mut released = Vec::new();
         self.collect_finished(&mut released);
         let mut turn = self.publish(released);
         turn.more = left == Left::More;
-        if self.held == Held::Yes && self.backend.renderer_has_room() {
-            self.held = Held::No;
-            turn = turn.merge(self.process_queue(QueueIndex::Control, now));
+        if self.can_go_on() {
+            let resumed = self.process_queue(QueueIndex::Control, now);
+            if resumed.more {
+                self.held = Held::Yes;
+            }
+            turn = turn.merge(resumed);
         }
         turn
+    }
+
+    /// Whether the control queue does not have to wait any more. Nobody will
+    /// kick for what is in it.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.held == Held::Yes
+            && self.quiescing.is_none()
+            && self.queues.control.is_some()
+            && self.backend.renderer_has_room()
     }
 
     /// Brings the renderer to rest: it ends what it was given, for up to
@@ -50,14 +63,16 @@ impl<D: Display> Device<D> {
         let mut turn = self.dispatch_renderer(now);
         if self.drain_end(begun).is_some_and(|end| end <= now) {
             let mut released = Vec::new();
+            self.end_transfer(&mut released);
             self.answer_waiting(QueueIndex::Control, &mut released);
             turn = turn.merge(self.publish(released));
             self.backend.revoke_memory();
-        } else if !self.backend.is_rendering() {
-            self.backend.revoke_memory();
         }
-        // Inline it is over at once.
-        self.backend.dispatch_renderer();
+        // Until there is something to wait for, or nothing any more.
+        while !self.backend.is_rendering() && !self.backend.is_revoked() {
+            self.backend.revoke_memory();
+            turn = turn.merge(self.dispatch_renderer(now));
+        }
         let progress = if self.backend.is_revoked() {
             self.quiescing = None;
             Progress::Done
@@ -81,7 +96,8 @@ impl<D: Display> Device<D> {
             .and_then(|begun| self.drain_end(begun))
             .filter(|end| *end > Instant::now());
         let display = self.backend.display().deadline();
-        [display, renderer, drain].into_iter().flatten().min()
+        let held = self.can_go_on().then(Instant::now);
+        [display, renderer, drain, held].into_iter().flatten().min()
     }
 
     /// Readable when the renderer has finished something: then
