@@ -389,6 +389,11 @@ impl ResourceTable {
             .is_some_and(|resource| resource.generation == generation)
     }
 
+    /// Whether the renderer has the contents of a resource.
+    pub fn is_rendered(&self, id: ResourceId) -> bool {
+        self.resources.get(&id).is_some_and(Resource::is_rendered)
+    }
+
     /// A resource by its id.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ impl<D: Display> Backend<D> {
             x: update.position.x,
             y: update.position.y,
         };
+        // What was read of the image before is not this one's.
+        scanout.cursor.mirror = None;
         if let Some(before) = before {
             self.unlink(before, scanout_id, Use::Cursor);
         }

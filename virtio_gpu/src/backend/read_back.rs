@@ -2,12 +2,11 @@
 
 use gpu_buffer::Layout;
 use gpu_display::{Damage, Display};
-use gpu_renderer::{ReadBack, RenderError, When, Work};
+use gpu_renderer::{JobId, ReadBack, RenderError, When, Work};
 
 use super::Backend;
 use super::rendering::{Expected, Target, resource_id};
 use crate::error::chain_of;
-use crate::fence::Ticket;
 use crate::mirror::{Mirror, MirrorId, Reading, Shown};
 use crate::protocol::ResourceId;
 use crate::scanout::{ImageState, Pace};
@@ -72,17 +71,17 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    /// Reads what changed on a scanout, if the display can take it and a
-    /// buffer is free; otherwise it is read later. A flush that waits for it
-    /// is named by `flush`.
-    pub(super) fn read_scanout(&mut self, index: usize, flush: Option<Ticket>) -> Read {
+    /// Reads what changed on a scanout, if the display can take it, a buffer
+    /// is free and the renderer has room; otherwise it is read later.
+    pub(super) fn read_scanout(&mut self, index: usize) -> Read {
+        let has_room = self.renderer_has_room();
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Read::Later;
         };
         let (Some(shown), Some(mirror)) = (scanout.shown, &mut scanout.mirror) else {
             return Read::Later;
         };
-        if scanout.pace == Pace::Busy {
+        if scanout.pace == Pace::Busy || !has_room {
             return Read::Later;
         }
         let all_shown = match scanout.damage.is_empty() {
@@ -99,9 +98,7 @@ impl<D: Display> Backend<D> {
                     x: shown.rect.x,
                     y: shown.rect.y,
                     reading,
-                    flush,
-                });
-                Read::Begun
+                })
             }
             Ok(None) => Read::Later,
             Err(error) => {
@@ -111,15 +108,17 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    /// Reads a cursor's image, if it changed.
+    /// Reads a cursor's image, if it changed; see [`Backend::read_scanout`].
+    /// The cursor queue is served whatever waits on the renderer.
     pub(super) fn read_cursor(&mut self, index: usize) {
+        let has_room = self.renderer_has_room();
         let Some(cursor) = self.scanouts.get_mut(index).map(|s| &mut s.cursor) else {
             return;
         };
         let (Some(image), Some(mirror)) = (cursor.image, &mut cursor.mirror) else {
             return;
         };
-        if cursor.pace == Pace::Busy {
+        if cursor.pace == Pace::Busy || !has_room {
             return;
         }
         let all_shown = match cursor.state {
@@ -136,7 +135,6 @@ impl<D: Display> Backend<D> {
                     x: 0,
                     y: 0,
                     reading,
-                    flush: None,
                 });
             }
             Ok(None) => {}
@@ -144,9 +142,9 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    fn read(&mut self, job: Job) {
+    fn read(&mut self, job: Job) -> Read {
         let Some(rendering) = &mut self.rendering else {
-            return;
+            return Read::Later;
         };
         let rects = job.reading.rects();
         let statistics = rendering.statistics_mut();
@@ -166,9 +164,9 @@ impl<D: Display> Backend<D> {
             target: job.target,
             mirror: job.mirror,
             reading: job.reading,
-            flush: job.flush,
+            flush: None,
         };
-        rendering.push(work, When::Taken, expected);
+        Read::Begun(rendering.push(work, When::Taken, expected))
     }
 
     /// Takes a picture in that was read. One for a mirror that is gone is
@@ -214,7 +212,7 @@ impl<D: Display> Backend<D> {
 /// Whether a read-back has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    Begun,
+    Begun(JobId),
     Later,
 }
 
@@ -226,5 +224,4 @@ struct Job {
     x: u32,
     y: u32,
     reading: Reading,
-    flush: Option<Ticket>,
 }

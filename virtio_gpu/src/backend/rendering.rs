@@ -108,9 +108,17 @@ impl Rendering {
         &self.queue
     }
 
-    pub(super) fn push(&mut self, work: Work, when: When, expected: Expected) {
+    pub(super) fn push(&mut self, work: Work, when: When, expected: Expected) -> JobId {
         let job = self.queue.push(work, when);
         self.expected.insert(job, expected);
+        job
+    }
+
+    /// Has a flush wait for a read-back.
+    pub(super) fn flush_with(&mut self, read: JobId, ticket: Ticket) {
+        if let Some(Expected::Read { flush, .. }) = self.expected.get_mut(&read) {
+            *flush = Some(ticket);
+        }
     }
 
     pub(super) fn next_mirror(&mut self) -> MirrorId {

@@ -178,6 +178,10 @@ impl<D: Display> Backend<D> {
         };
         match &mut scanout.mirror {
             Some(mirror) => mirror.damage(damage),
+            None if self.resources.is_rendered(shown.resource) => {
+                // A read-back has failed: all is read again.
+                self.mirror_scanout(index);
+            }
             None => scanout.damage.add(damage),
         }
     }
@@ -186,21 +190,19 @@ impl<D: Display> Backend<D> {
     /// somewhere else, or into the same picture. The flush is done when all
     /// of it was read; what cannot be read yet is not waited for.
     fn read_flushed(&mut self, scanouts: &[usize]) -> Outcome {
-        let ready = scanouts.iter().filter(|index| {
-            let scanout = self.scanouts.get(**index);
-            scanout.is_some_and(|scanout| scanout.pace == Pace::Free)
-        });
-        let ready: Vec<usize> = ready.copied().collect();
-        let Some((last, others)) = ready.split_last() else {
-            return Outcome::Done(Ok(Success::NoData));
-        };
-        for index in others {
-            self.read_scanout(*index, None);
+        let mut last = None;
+        for index in scanouts {
+            if let Read::Begun(job) = self.read_scanout(*index) {
+                last = Some(job);
+            }
         }
         let ticket = self.next_ticket();
-        match self.read_scanout(*last, Some(ticket)) {
-            Read::Begun => Outcome::Pending(ticket),
-            Read::Later => Outcome::Done(Ok(Success::NoData)),
+        match (last, &mut self.rendering) {
+            (Some(last), Some(rendering)) => {
+                rendering.flush_with(last, ticket);
+                Outcome::Pending(ticket)
+            }
+            _ => Outcome::Done(Ok(Success::NoData)),
         }
     }
 
@@ -208,7 +210,7 @@ impl<D: Display> Backend<D> {
     /// steps. If the display is busy or fails the damage stays, and grows,
     /// until it can be presented: then the newest picture is shown.
     pub(super) fn present_scanout(&mut self, index: usize) -> Step {
-        self.read_scanout(index, None);
+        self.read_scanout(index);
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Step::Done;
         };

@@ -33,7 +33,7 @@ impl<D: Display> Backend<D> {
         when: When,
     ) -> Outcome {
         match self.check_transfer(id, rect, offset) {
-            Ok(Some(_)) if self.resources.get(id).is_ok_and(|r| r.is_rendered()) => {
+            Ok(Some(_)) if self.resources.is_rendered(id) => {
                 self.transfer_rendered(id, rect, offset, when)
             }
             Ok(Some(bytes)) if bytes > self.limits.transfer_step_bytes => {
