@@ -103,6 +103,11 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         self.session.stop_rings();
     }
 
+    /// Says what the renderer was needed for, where there is one.
+    pub(crate) fn log_rendering(&self) {
+        self.session.log_rendering();
+    }
+
     /// The device for the next front end; this one's connection is closed.
     pub(crate) fn into_new_device(self) -> Device<D> {
         let Self { session, .. } = self;

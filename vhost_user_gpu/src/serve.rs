@@ -156,6 +156,7 @@ impl Server {
             _ => event_loop.bring_to_rest(FAREWELL),
         };
         event_loop.stop_rings();
+        event_loop.log_rendering();
         let ended = match rest {
             Ok(Rest::Quiet) if goes_on => {
                 return (Some(event_loop.into_new_device()), ended);

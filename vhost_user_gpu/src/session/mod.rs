@@ -99,6 +99,20 @@ impl<D: Display + FrontEndSocket> Session<D> {
         }
     }
 
+    /// Says what the renderer was needed for, where there is one.
+    pub(crate) fn log_rendering(&self) {
+        let backend = self.device.backend();
+        if backend.renderer().is_some() {
+            let done = backend.render_statistics();
+            log::info!(
+                "renderer: {} promotions, {} read-backs, {} bytes read back",
+                done.promotions,
+                done.reads,
+                done.read_bytes
+            );
+        }
+    }
+
     /// The device for another front end: as new, without anything of this one.
     pub(crate) fn into_new_device(self) -> Device<D> {
         let mut device = self.device;
