@@ -1,6 +1,6 @@
 //! Contexts: whose command streams may use which resources.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
@@ -11,7 +11,9 @@ use crate::protocol::{ContextId, ResourceId};
 struct Context {
     /// Tells it from earlier contexts with the same id.
     generation: u64,
-    attached: HashSet<ResourceId>,
+    /// The resources that it may use, each with what tells the attachment from
+    /// earlier ones.
+    attached: HashMap<ResourceId, u64>,
     /// Attached resources that were not the renderer's then.
     plain: Vec<ResourceId>,
 }
@@ -36,16 +38,21 @@ impl ContextTable {
         if self.contexts.len() >= limits.contexts {
             return Err(limit_reached("contexts", limits.contexts));
         }
-        self.last_generation = self.last_generation.wrapping_add(1);
+        let generation = self.next_generation();
         self.contexts.insert(
             id,
             Context {
-                generation: self.last_generation,
-                attached: HashSet::new(),
+                generation,
+                attached: HashMap::new(),
                 plain: Vec::new(),
             },
         );
-        Ok(self.last_generation)
+        Ok(generation)
+    }
+
+    fn next_generation(&mut self) -> u64 {
+        self.last_generation = self.last_generation.wrapping_add(1);
+        self.last_generation
     }
 
     /// Forgets a context.
@@ -78,7 +85,7 @@ impl ContextTable {
         }
     }
 
-    /// Lets a context use a resource.
+    /// Lets a context use a resource; returns the attachment's generation.
     ///
     /// # Errors
     /// [`CommandError::UnknownContext`], [`CommandError::LimitReached`].
@@ -88,21 +95,23 @@ impl ContextTable {
         resource: ResourceId,
         place: Place,
         limits: &Limits,
-    ) -> Result<(), CommandError> {
+    ) -> Result<u64, CommandError> {
+        let generation = self.next_generation();
         let context = self.contexts.get_mut(&id);
         let context = context.ok_or(CommandError::UnknownContext(id))?;
-        if context.attached.contains(&resource) {
-            return Ok(());
+        if let Some(attachment) = context.attached.get_mut(&resource) {
+            *attachment = generation;
+            return Ok(generation);
         }
         if self.attachments >= limits.attachments {
             return Err(limit_reached("attachments", limits.attachments));
         }
         self.attachments = self.attachments.saturating_add(1);
-        context.attached.insert(resource);
+        context.attached.insert(resource, generation);
         if place == Place::Host {
             context.plain.push(resource);
         }
-        Ok(())
+        Ok(generation)
     }
 
     /// Takes a resource from a context. One that is not attached is none of
@@ -113,17 +122,26 @@ impl ContextTable {
     pub fn detach(&mut self, id: ContextId, resource: ResourceId) -> Result<(), CommandError> {
         let context = self.contexts.get_mut(&id);
         let context = context.ok_or(CommandError::UnknownContext(id))?;
-        if context.attached.remove(&resource) {
+        if context.attached.remove(&resource).is_some() {
             self.attachments = self.attachments.saturating_sub(1);
             context.plain.retain(|plain| *plain != resource);
         }
         Ok(())
     }
 
+    /// Takes a resource from a context if the attachment is still the one of
+    /// `generation`.
+    pub fn detach_generation(&mut self, id: ContextId, resource: ResourceId, generation: u64) {
+        let context = self.contexts.get(&id);
+        if context.is_some_and(|context| context.attached.get(&resource) == Some(&generation)) {
+            let _ = self.detach(id, resource);
+        }
+    }
+
     /// Takes a resource from all contexts: it is going.
     pub fn forget(&mut self, resource: ResourceId) {
         for context in self.contexts.values_mut() {
-            if context.attached.remove(&resource) {
+            if context.attached.remove(&resource).is_some() {
                 self.attachments = self.attachments.saturating_sub(1);
                 context.plain.retain(|plain| *plain != resource);
             }
@@ -134,14 +152,14 @@ impl ContextTable {
     pub fn is_attached(&self, id: ContextId, resource: ResourceId) -> bool {
         self.contexts
             .get(&id)
-            .is_some_and(|context| context.attached.contains(&resource))
+            .is_some_and(|context| context.attached.contains_key(&resource))
     }
 
     /// The contexts that may use a resource.
     pub fn users(&self, resource: ResourceId) -> Vec<ContextId> {
         self.contexts
             .iter()
-            .filter(|(_, context)| context.attached.contains(&resource))
+            .filter(|(_, context)| context.attached.contains_key(&resource))
             .map(|(id, _)| *id)
             .collect()
     }

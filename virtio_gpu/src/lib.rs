@@ -12,6 +12,7 @@ mod in_flight;
 mod limits;
 mod mirror;
 pub mod pixels;
+pub mod promotion;
 pub mod protocol;
 pub mod queue;
 pub mod resource;

@@ -7,7 +7,8 @@ use vm_memory::GuestMemoryMmap;
 
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
-use crate::pixels::{HostPixels, TransferEnd};
+use crate::pixels::HostPixels;
+use crate::promotion::{Promotee, Promotion, PromotionEnd};
 use crate::protocol::{ResourceId, ScanoutId};
 
 /// A set of scanouts: bit n stands for scanout n. A device has at most 16.
@@ -69,8 +70,8 @@ enum Store {
     Renderer {
         /// The picture that it is, if it is one that can be shown.
         layout: Option<Layout>,
-        /// What it was promoted from, until that has worked.
-        before: Option<HostPixels>,
+        /// What it is promoted from, until that has worked.
+        promotion: Option<Promotion>,
     },
 }
 
@@ -78,6 +79,8 @@ enum Store {
 #[derive(Debug)]
 struct Backing {
     list: ScatterList,
+    /// Tells it from earlier ones.
+    generation: u64,
     /// Entries that the guest was charged for. A change of guest memory may
     /// cut the list in other pieces.
     charge: usize,
@@ -139,36 +142,6 @@ impl Resource {
     pub fn is_rendered(&self) -> bool {
         matches!(self.store, Store::Renderer { .. })
     }
-
-    /// Hands the contents over to the renderer. The pixels stay until
-    /// [`Resource::end_promotion`].
-    pub fn promote(&mut self) -> Option<&mut HostPixels> {
-        let Store::Host(pixels) = &self.store else {
-            return None;
-        };
-        let layout = Some(*pixels.layout());
-        let host = std::mem::replace(
-            &mut self.store,
-            Store::Renderer {
-                layout,
-                before: None,
-            },
-        );
-        match (&mut self.store, host) {
-            (Store::Renderer { before, .. }, Store::Host(pixels)) => Some(before.insert(pixels)),
-            _ => None,
-        }
-    }
-
-    /// Ends a promotion: the pixels go, or are the resource's again.
-    pub fn end_promotion(&mut self, end: TransferEnd) {
-        if let Store::Renderer { before, .. } = &mut self.store
-            && let Some(pixels) = before.take()
-            && end == TransferEnd::Failed
-        {
-            self.store = Store::Host(pixels);
-        }
-    }
 }
 
 /// All resources of a device.
@@ -226,7 +199,7 @@ impl ResourceTable {
         )?;
         let store = Store::Renderer {
             layout,
-            before: None,
+            promotion: None,
         };
         self.insert(id, store, bytes);
         Ok(self.last_generation)
@@ -242,12 +215,17 @@ impl ResourceTable {
         Ok(())
     }
 
-    fn insert(&mut self, id: ResourceId, store: Store, charge: u64) {
+    fn next_generation(&mut self) -> u64 {
         self.last_generation = self.last_generation.wrapping_add(1);
+        self.last_generation
+    }
+
+    fn insert(&mut self, id: ResourceId, store: Store, charge: u64) {
+        let generation = self.next_generation();
         self.resources.insert(
             id,
             Resource {
-                generation: self.last_generation,
+                generation,
                 store,
                 backing: None,
                 charge,
@@ -265,19 +243,24 @@ impl ResourceTable {
         Some(resource)
     }
 
-    /// Books a resource's bytes where its contents are.
+    /// Gives back what a resource was charged where its contents are: while
+    /// it is promoted that is on both sides.
     fn return_charge(&mut self, resource: &Resource) {
-        let bytes = match resource.store {
-            Store::Host(_)
-            | Store::Renderer {
-                before: Some(_), ..
-            } => &mut self.host_bytes,
-            Store::Renderer { before: None, .. } => &mut self.renderer_bytes,
-        };
-        *bytes = bytes.saturating_sub(resource.charge);
+        if !matches!(
+            resource.store,
+            Store::Renderer {
+                promotion: None,
+                ..
+            }
+        ) {
+            self.host_bytes = self.host_bytes.saturating_sub(resource.charge);
+        }
+        if resource.is_rendered() {
+            self.renderer_bytes = self.renderer_bytes.saturating_sub(resource.charge);
+        }
     }
 
-    /// Gives a resource its backing.
+    /// Gives a resource its backing; returns the backing's generation.
     ///
     /// # Errors
     /// [`CommandError::UnknownResource`], [`CommandError::BackingAttached`],
@@ -287,7 +270,8 @@ impl ResourceTable {
         id: ResourceId,
         backing: ScatterList,
         limits: &Limits,
-    ) -> Result<(), CommandError> {
+    ) -> Result<u64, CommandError> {
+        let generation = self.next_generation();
         let resource = self
             .resources
             .get_mut(&id)
@@ -303,9 +287,10 @@ impl ResourceTable {
             .ok_or_else(|| limit_reached("backing entries", limits.total_backing_entries))?;
         resource.backing = Some(Backing {
             list: backing,
+            generation,
             charge,
         });
-        Ok(())
+        Ok(generation)
     }
 
     /// Takes a resource's backing away.
@@ -322,32 +307,89 @@ impl ResourceTable {
         Ok(())
     }
 
+    /// Takes a resource's backing away if it is still the one of `generation`.
+    pub fn detach_generation(&mut self, id: ResourceId, generation: u64) {
+        let backing = self.resources.get(&id).and_then(|r| r.backing.as_ref());
+        if backing.is_some_and(|backing| backing.generation == generation) {
+            let _ = self.detach(id);
+        }
+    }
+
     fn release_backing(&mut self, resource: &mut Resource) {
         if let Some(backing) = resource.backing.take() {
             self.backing_entries = self.backing_entries.saturating_sub(backing.charge);
         }
     }
 
-    /// Ends a promotion, if the resource is still the one it began with. What
-    /// is the renderer's now is charged to its budget, whatever the limit: a
-    /// guest has as much of it as it had of pixels.
-    pub fn end_promotion(&mut self, id: ResourceId, generation: u64, end: TransferEnd) {
-        let resource = self.resources.get_mut(&id);
-        let Some(resource) = resource.filter(|resource| resource.generation == generation) else {
-            return;
+    /// Hands the contents of a 2D resource over to the renderer: it is charged
+    /// on both sides until [`ResourceTable::end_promotion_job`] says which it
+    /// is. `None` if there is no such resource, or it is the renderer's.
+    ///
+    /// # Errors
+    /// [`CommandError::LimitReached`]; nothing changed.
+    pub fn begin_promotion(
+        &mut self,
+        id: ResourceId,
+        limits: &Limits,
+    ) -> Result<Option<Promotee>, CommandError> {
+        let Some(resource) = self.resources.get_mut(&id) else {
+            return Ok(None);
         };
-        let promoted = matches!(
-            resource.store,
-            Store::Renderer {
-                before: Some(_),
-                ..
-            }
-        );
-        resource.end_promotion(end);
-        if promoted && end == TransferEnd::Done {
-            self.host_bytes = self.host_bytes.saturating_sub(resource.charge);
-            self.renderer_bytes = self.renderer_bytes.saturating_add(resource.charge);
+        let Store::Host(pixels) = &resource.store else {
+            return Ok(None);
+        };
+        self.renderer_bytes = charged(
+            self.renderer_bytes,
+            resource.charge,
+            limits.renderer_bytes,
+            "bytes of the renderer's",
+        )?;
+        let backing = resource.backing.as_ref().map(|backing| &backing.list);
+        let promotee = Promotee {
+            generation: resource.generation,
+            layout: *pixels.layout(),
+            pixels: pixels.drawn().cloned(),
+            backing: backing.filter(|list| list.is_mapped()).cloned(),
+        };
+        let renderer = Store::Renderer {
+            layout: Some(promotee.layout),
+            promotion: None,
+        };
+        let host = std::mem::replace(&mut resource.store, renderer);
+        if let (Store::Renderer { promotion, .. }, Store::Host(pixels)) =
+            (&mut resource.store, host)
+        {
+            *promotion = Some(Promotion::new(pixels, promotee.jobs()));
         }
+        Ok(Some(promotee))
+    }
+
+    /// Notes the end of a job of a promotion, if the resource is still the one
+    /// of `generation`; `Some` if the promotion is over.
+    pub fn end_promotion_job<E>(
+        &mut self,
+        id: ResourceId,
+        generation: u64,
+        result: &Result<(), E>,
+    ) -> Option<PromotionEnd> {
+        let resource = self.resources.get_mut(&id)?;
+        let Store::Renderer { promotion, .. } = &mut resource.store else {
+            return None;
+        };
+        if resource.generation != generation {
+            return None;
+        }
+        let end = promotion.as_mut()?.end_job(result)?;
+        let pixels = promotion.take()?.into_pixels();
+        let returned = match end {
+            PromotionEnd::Done => &mut self.host_bytes,
+            PromotionEnd::Refused | PromotionEnd::Spoilt => {
+                resource.store = Store::Host(pixels);
+                &mut self.renderer_bytes
+            }
+        };
+        *returned = returned.saturating_sub(resource.charge);
+        Some(end)
     }
 
     /// Looks every backing up in `memory`; returns how many are not there.

@@ -76,25 +76,29 @@ impl<D: Display> Backend<D> {
     /// A 2D resource is only noted: Linux attaches every framebuffer that a
     /// program makes, and hardly any is ever drawn to by the renderer.
     pub(super) fn attach_resource(&mut self, context: ContextId, id: ResourceId) -> Outcome {
-        let place = self.contexts.check(context).and_then(|()| {
+        let attached = self.contexts.check(context).and_then(|()| {
             let place = match self.resources.get(id)?.is_rendered() {
                 true => Place::Renderer,
                 false => Place::Host,
             };
-            self.contexts.attach(context, id, place, &self.limits)?;
-            Ok(place)
+            let generation = self.contexts.attach(context, id, place, &self.limits)?;
+            Ok((place, generation))
         });
-        match place {
-            Err(error) => Outcome::Done(Err(error)),
-            Ok(Place::Host) => Outcome::Done(Ok(Success::NoData)),
-            Ok(Place::Renderer) => {
-                let work = Work::AttachResource {
-                    context: context_id(context),
-                    resource: resource_id(id),
-                };
-                self.render(work, When::Taken, Expected::Command)
-            }
-        }
+        let generation = match attached {
+            Err(error) => return Outcome::Done(Err(error)),
+            Ok((Place::Host, _)) => return Outcome::Done(Ok(Success::NoData)),
+            Ok((Place::Renderer, generation)) => generation,
+        };
+        let work = Work::AttachResource {
+            context: context_id(context),
+            resource: resource_id(id),
+        };
+        self.render(work, When::Taken, |ticket| Expected::Attachment {
+            ticket,
+            context,
+            resource: id,
+            generation,
+        })
     }
 
     pub(super) fn detach_resource(&mut self, context: ContextId, id: ResourceId) -> Outcome {
@@ -122,13 +126,13 @@ impl<D: Display> Backend<D> {
             return Outcome::Done(Err(error));
         }
         for resource in self.contexts.take_plain(context) {
-            self.promote(resource);
+            if let Err(error) = self.promote(resource) {
+                self.warn("a 2D resource for 3D", &error);
+            }
         }
         // The renderer gets a copy that no guest can change, in whole words.
-        let words = stream
-            .chunks_exact(4)
-            .filter_map(|word| word.try_into().ok());
-        let commands: Vec<u32> = words.map(u32::from_le_bytes).collect();
+        let (words, _) = stream.as_chunks::<4>();
+        let commands = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
         let work = Work::Submit {
             context: context_id(context),
             commands,

@@ -9,7 +9,6 @@ use super::{Backend, Outcome};
 use crate::error::{CommandError, chain_of};
 use crate::fence::{Ticket, Timeline};
 use crate::mirror::{MirrorId, Reading};
-use crate::pixels::TransferEnd;
 use crate::protocol::{ContextId, ResourceId, Success};
 
 /// The renderer, and what its jobs were for.
@@ -66,13 +65,20 @@ pub(super) enum Expected {
         resource: ResourceId,
         generation: u64,
     },
+    /// A context may use a resource, or may not after all.
+    Attachment {
+        ticket: Ticket,
+        context: ContextId,
+        resource: ResourceId,
+        generation: u64,
+    },
     /// A resource has backing, or must be told that it has none.
     Backing {
         ticket: Ticket,
         resource: ResourceId,
         generation: u64,
     },
-    /// A 2D resource is the renderer's, or stays ours.
+    /// A part of making a 2D resource the renderer's.
     Promotion {
         resource: ResourceId,
         generation: u64,
@@ -200,6 +206,13 @@ impl<D: Display> Backend<D> {
             .is_some_and(|rendering| rendering.queue.outstanding() > 0)
     }
 
+    /// Jobs of the renderer's whose end will be of consequence, for tests.
+    pub fn awaited_jobs(&self) -> usize {
+        self.rendering
+            .as_ref()
+            .map_or(0, |rendering| rendering.expected.len())
+    }
+
     /// What was done for the renderer's sake.
     pub fn render_statistics(&self) -> RenderStatistics {
         self.rendering
@@ -251,13 +264,25 @@ impl<D: Display> Backend<D> {
                 }
                 self.finish(ticket, result);
             }
+            Expected::Attachment {
+                ticket,
+                context,
+                resource,
+                generation,
+            } => {
+                if result.is_err() {
+                    self.contexts
+                        .detach_generation(context, resource, generation);
+                }
+                self.finish(ticket, result);
+            }
             Expected::Backing {
                 ticket,
                 resource,
                 generation,
             } => {
-                if result.is_err() && self.resources.is_generation(resource, generation) {
-                    let _ = self.resources.detach(resource);
+                if result.is_err() {
+                    self.resources.detach_generation(resource, generation);
                 }
                 self.finish(ticket, result);
             }
@@ -265,14 +290,15 @@ impl<D: Display> Backend<D> {
                 resource,
                 generation,
             } => {
-                let end = match result {
-                    Ok(()) => TransferEnd::Done,
-                    Err(error) => {
-                        self.warn("a 2D resource for 3D", &error);
-                        TransferEnd::Failed
-                    }
-                };
-                self.end_promotion(resource, generation, end);
+                if let Err(error) = &result {
+                    self.warn("a 2D resource for 3D", error);
+                }
+                let end = self
+                    .resources
+                    .end_promotion_job(resource, generation, &result);
+                if let Some(end) = end {
+                    self.end_promotion(resource, end);
+                }
             }
             Expected::Read {
                 target,
@@ -304,7 +330,7 @@ impl<D: Display> Backend<D> {
         self.finished.push((ticket, result));
     }
 
-    fn warn(&mut self, what: &'static str, error: &RenderError) {
+    pub(super) fn warn(&mut self, what: &'static str, error: &dyn std::error::Error) {
         if self.throttle.allows(what, std::time::Instant::now()) {
             log::warn!("{what}: {}", chain_of(error));
         }

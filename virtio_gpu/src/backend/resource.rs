@@ -86,15 +86,15 @@ impl<D: Display> Backend<D> {
             Ok(list) => list,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        let rendered = self.resources.get(id).is_ok_and(|r| r.is_rendered());
+        let rendered = self.resources.is_rendered(id);
         let for_renderer = rendered.then(|| list.clone());
-        if let Err(error) = self.resources.attach(id, list, &self.limits) {
-            return Outcome::Done(Err(error));
-        }
-        let (Some(backing), Ok(resource)) = (for_renderer, self.resources.get(id)) else {
+        let generation = match self.resources.attach(id, list, &self.limits) {
+            Ok(generation) => generation,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
+        let Some(backing) = for_renderer else {
             return Outcome::Done(Ok(Success::NoData));
         };
-        let generation = resource.generation();
         let work = Work::AttachBacking {
             resource: resource_id(id),
             backing,
@@ -132,7 +132,7 @@ impl<D: Display> Backend<D> {
         if let Err(error) = self.resources.detach(id) {
             return Outcome::Done(Err(error));
         }
-        if !self.resources.get(id).is_ok_and(|r| r.is_rendered()) {
+        if !self.resources.is_rendered(id) {
             return Outcome::Done(Ok(Success::NoData));
         }
         let resource = resource_id(id);

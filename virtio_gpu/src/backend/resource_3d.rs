@@ -8,7 +8,7 @@ use gpu_renderer::{Box3, Direction, ResourceArgs, Transfer, Upload, When, Work};
 use super::rendering::{Expected, context_id, resource_id};
 use super::{Backend, Outcome};
 use crate::error::CommandError;
-use crate::pixels::TransferEnd;
+use crate::promotion::{Promotee, PromotionEnd};
 use crate::protocol::{ContextId, ResourceCreate3d, ResourceId, Transfer3d, format, wire};
 
 /// `PIPE_TEXTURE_2D` of Gallium.
@@ -82,7 +82,9 @@ impl<D: Display> Backend<D> {
             Ok(context) => context,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        self.promote(id);
+        if let Err(error) = self.promote(id) {
+            return Outcome::Done(Err(error));
+        }
         let region = transfer.region;
         let work = Work::Transfer(Transfer {
             direction,
@@ -132,22 +134,19 @@ impl<D: Display> Backend<D> {
     /// Makes a 2D resource the renderer's, with its picture, its backing and
     /// the contexts that it is attached to. From then on the renderer's copy
     /// is the truth. One that is the renderer's already, or gone, stays so.
-    pub(super) fn promote(&mut self, id: ResourceId) {
-        let Ok(resource) = self.resources.get(id) else {
-            return;
+    ///
+    /// # Errors
+    /// [`CommandError::LimitReached`]: the resource stays as it is.
+    pub(super) fn promote(&mut self, id: ResourceId) -> Result<(), CommandError> {
+        let Some(promotee) = self.resources.begin_promotion(id, &self.limits)? else {
+            return Ok(());
         };
-        let generation = resource.generation();
-        let backing = resource.backing().filter(|list| list.is_mapped()).cloned();
-        let (scanouts, cursors) = (resource.scanouts, resource.cursors);
-        let Some(pixels) = resource.promote() else {
-            return;
-        };
-        let layout = *pixels.layout();
-        let drawn = pixels.drawn().cloned();
-        if let Some(rendering) = &mut self.rendering {
-            let promotions = &mut rendering.statistics_mut().promotions;
-            *promotions = promotions.saturating_add(1);
-        }
+        let Promotee {
+            generation,
+            layout,
+            pixels,
+            backing,
+        } = promotee;
         let resource = resource_id(id);
         let args = ResourceArgs {
             target: TEXTURE_2D,
@@ -161,43 +160,46 @@ impl<D: Display> Backend<D> {
             samples: 0,
             flags: wire::RESOURCE_FLAG_Y_0_TOP,
         };
-        self.render_aside(
-            Work::CreateResource { resource, args },
-            Expected::Promotion {
+        let create = Work::CreateResource { resource, args };
+        let upload = pixels.map(|pixels| Work::Upload(Upload { resource, pixels }));
+        let attach = backing.map(|backing| Work::AttachBacking { resource, backing });
+        for work in [Some(create), upload, attach].into_iter().flatten() {
+            let expected = Expected::Promotion {
                 resource: id,
                 generation,
-            },
-        );
-        if let Some(pixels) = drawn {
-            let upload = Upload { resource, pixels };
-            self.render_aside(Work::Upload(upload), Expected::Aside);
-        }
-        if let Some(backing) = backing {
-            let work = Work::AttachBacking { resource, backing };
-            self.render_aside(work, Expected::Aside);
+            };
+            self.render_aside(work, expected);
         }
         for context in self.contexts.users(id) {
             let context = context_id(context);
             let work = Work::AttachResource { context, resource };
             self.render_aside(work, Expected::Aside);
         }
-        for scanout in scanouts.iter() {
-            if let Ok(index) = self.scanout_index(scanout) {
-                self.mirror_scanout(index);
-            }
-        }
-        for scanout in cursors.iter() {
-            if let Ok(index) = self.scanout_index(scanout) {
-                self.mirror_cursor(index);
-            }
-        }
+        self.mirror_uses(id);
+        Ok(())
     }
 
-    pub(super) fn end_promotion(&mut self, id: ResourceId, generation: u64, end: TransferEnd) {
-        self.resources.end_promotion(id, generation, end);
-        if end == TransferEnd::Done || !self.resources.is_generation(id, generation) {
-            return;
+    /// A promotion is over.
+    pub(super) fn end_promotion(&mut self, id: ResourceId, end: PromotionEnd) {
+        match end {
+            PromotionEnd::Done => {
+                if let Some(rendering) = &mut self.rendering {
+                    let promotions = &mut rendering.statistics_mut().promotions;
+                    *promotions = promotions.saturating_add(1);
+                }
+                return;
+            }
+            PromotionEnd::Refused => {}
+            PromotionEnd::Spoilt => {
+                let resource = resource_id(id);
+                self.render_aside(Work::DestroyResource { resource }, Expected::Aside);
+            }
         }
+        self.mirror_uses(id);
+    }
+
+    /// Has all that shows a resource show it from where it is now.
+    fn mirror_uses(&mut self, id: ResourceId) {
         let Ok(resource) = self.resources.get(id) else {
             return;
         };
