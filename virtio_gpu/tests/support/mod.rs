@@ -14,8 +14,9 @@
 pub mod recorder;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use virtio_gpu::protocol::{Command, ErrorCode, ResourceCreate2d, ResourceId, ScanoutId, Success};
 use virtio_gpu::testing::{Answer, Driver, entry, guest_memory};
 use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex, Turn};
@@ -29,6 +30,9 @@ pub const MEMORY: usize = 64 << 20;
 pub const IMAGE: u64 = Driver::FREE;
 /// `VIRTIO_GPU_F_EDID` and `VIRTIO_F_VERSION_1`.
 pub const FEATURES: u64 = 1 << 1 | 1 << 32;
+
+/// Longer than anything that should happen takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const OK: Result<Success, ErrorCode> = Ok(Success::NoData);
 
@@ -67,12 +71,18 @@ impl Rig {
 
     fn over(memory: Arc<GuestMemoryMmap>, scanouts: u32, limits: Limits) -> Self {
         let config = DeviceConfig { scanouts, limits };
+        let device = Device::new(config, Recorder::new(scanouts)).unwrap();
+        Self::around(device, memory, FEATURES)
+    }
+
+    /// A device whose driver is up.
+    pub fn around(device: Device<Recorder>, memory: Arc<GuestMemoryMmap>, features: u64) -> Self {
         let mut rig = Self {
-            device: Device::new(config, Recorder::new(scanouts)).unwrap(),
+            device,
             driver: Driver::new(memory.clone()),
             memory,
         };
-        rig.start(FEATURES);
+        rig.start(features);
         rig
     }
 
@@ -110,8 +120,46 @@ impl Rig {
 
     pub fn call_bytes(&mut self, queue: QueueIndex, request: &[u8], room: u32) -> Vec<Answer> {
         self.driver.send_bytes(queue, request, room);
-        let _ = self.kick(queue);
-        self.driver.take_answers(queue)
+        while self.kick(queue).more {}
+        self.wait_for_answers(queue)
+    }
+
+    /// What has come back on a queue. A renderer is given time.
+    pub fn wait_for_answers(&mut self, queue: QueueIndex) -> Vec<Answer> {
+        let begun = Instant::now();
+        loop {
+            let answers = self.driver.take_answers(queue);
+            let may_come = self.device.backend().renderer().is_some();
+            if !answers.is_empty() || !may_come || begun.elapsed() > PATIENCE {
+                return answers;
+            }
+            self.work(Duration::from_millis(10));
+        }
+    }
+
+    /// One round of the loop that a program around the device has, which waits
+    /// for so long at most.
+    pub fn work(&mut self, at_most: Duration) {
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        let wait = self.device.deadline().map_or(at_most, left).min(at_most);
+        let fd = self.device.renderer_fd();
+        let mut fds: Vec<_> = fd
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .into_iter()
+            .collect();
+        // Rounded up, so that what is waited for is due afterwards.
+        let millis = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap();
+        let ready = poll(&mut fds, PollTimeout::from(millis)).unwrap();
+        let is_due = self.device.deadline().is_some_and(|at| left(at).is_zero());
+        if ready == 0 && !is_due {
+            return;
+        }
+        let now = Instant::now();
+        let _ = self.device.dispatch_display(now);
+        let mut more = self.device.dispatch_renderer(now).more;
+        while more {
+            more = self.kick(QueueIndex::Control).more;
+        }
     }
 
     pub fn create(&mut self, id: u32, width: u32, height: u32) -> Result<Success, ErrorCode> {
