@@ -287,6 +287,18 @@ in_both_placements! {
         assert_eq!(rig.next_good(), [fenced]);
     }
 
+    fn a_fence_is_made_right_behind_its_job(mut rig: Rig) {
+        rig.prepare();
+
+        rig.queue.push(submit(&[]), GLOBAL);
+        rig.push(submit(&[]));
+        rig.queue.push(submit(&[]), on_ring(3));
+        rig.next_good::<3>();
+
+        let ring = Timeline::Context { context: CONTEXT, ring: 3 };
+        assert_eq!(rig.fences(), [(Timeline::Global, 1), (ring, 3)]);
+    }
+
     fn timelines_do_not_wait_for_each_other(mut rig: Rig) {
         rig.prepare();
         rig.journal.hold_fences();

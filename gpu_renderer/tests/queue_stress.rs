@@ -14,10 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixtures::rig::{PATIENCE, Rig, refused, submit_to};
-use fixtures::texture;
+use fixtures::{CONTEXT, RESOURCE, backing, texture, transfer};
 use gpu_renderer::testing::Order;
 use gpu_renderer::{
-    Completion, ContextArgs, ContextId, JobId, RenderError, ResourceId, Timeline, When, Work,
+    Completion, ContextArgs, ContextId, Direction, JobId, RenderError, ResourceId, Timeline, When,
+    Work,
 };
 
 const JOBS: u32 = 100_000;
@@ -115,6 +116,8 @@ fn any_work(dice: &mut Dice) -> Work {
         },
         5..7 => Work::DestroyResource { resource },
         7 => submit_to(context, &[Order::Fail]),
+        8..12 => Work::Transfer(transfer(Direction::ToHost)),
+        12..14 => submit_to(CONTEXT, &[]),
         _ => submit_to(context, &[]),
     }
 }
@@ -169,8 +172,13 @@ impl Ledger {
 }
 
 fn shake(mut rig: Rig, seed: u32) {
+    rig.prepare();
+    let (resource, backing) = (RESOURCE, backing().1);
+    rig.does(Work::AttachBacking { resource, backing });
     let mut dice = Dice(seed);
     let mut ledger = Ledger::default();
+    // This one stays.
+    ledger.model.contexts.insert(CONTEXT);
     let mut pushed = 0;
     while ledger.ended < JOBS {
         for _ in 0..dice.below(40) {

@@ -20,9 +20,10 @@ const GROWTH: f32 = 1.5;
 /// By how much a pause may be longer, in nanoseconds. By default it is 50 us.
 const SLACK: u64 = 1_000;
 
-/// The main thread is woken for what has ended at the latest after this long,
-/// even if there is more to do; unless a single job takes longer.
-const BATCH: Duration = Duration::from_micros(500);
+/// Fences are looked at and the main thread is woken for what has ended at the
+/// latest after this long, even if there is more to do; unless a single job
+/// takes longer.
+const BATCH: Duration = Duration::from_micros(200);
 
 /// The render thread's way back. Its end wakes the main thread too, so that a
 /// panic is noticed.
