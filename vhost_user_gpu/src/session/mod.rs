@@ -268,11 +268,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         }
         if std::mem::take(&mut self.renderer_pending) {
             let done = self.device.dispatch_renderer(Instant::now());
-            // Room for more commands, or pictures to present.
-            if done.more {
-                self.control.look_again();
-                self.display_pending = true;
-            }
+            self.display_pending |= done.more;
             self.notify(done);
         }
         if self.display_pending {
@@ -294,7 +290,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         let queue = ring.queue;
         let done = self.device.process_queue(queue, Instant::now());
         if let Some(ring) = self.ring_mut(index) {
-            ring.looked_at(done.more);
+            ring.set_pending(done.more);
         }
         self.notify(done);
     }
