@@ -50,10 +50,6 @@ pub(crate) struct Vring {
     error: Option<OwnedFd>,
     /// Whether there may be something in the ring that was not looked at.
     pending: bool,
-    /// Whether it is to be looked at without a kick, once the memory that it lies in is there.
-    to_be_looked_at: bool,
-    /// Whether that memory is there. Front ends that map memory anew take it away for a moment.
-    mapped: bool,
     failure_told: bool,
 }
 
@@ -72,8 +68,6 @@ impl Vring {
             call: None,
             error: None,
             pending: false,
-            to_be_looked_at: false,
-            mapped: false,
             failure_told: false,
         }
     }
@@ -84,24 +78,11 @@ impl Vring {
 
     /// Whether requests may be taken from the ring now, and there may be some.
     pub(crate) fn has_work(&self) -> bool {
-        let wanted = self.pending || (self.to_be_looked_at && self.mapped);
-        wanted && self.has_started() && self.enabled == Enabled::Yes
+        self.pending && self.has_started() && self.enabled == Enabled::Yes
     }
 
-    /// Takes note of requests that may have been left in the ring.
-    pub(crate) const fn look_again(&mut self) {
-        self.to_be_looked_at = true;
-    }
-
-    /// Takes note of whether the memory that the ring lies in is there.
-    pub(crate) const fn set_mapped(&mut self, mapped: bool) {
-        self.mapped = mapped;
-    }
-
-    /// Takes note of a look at the ring, which may have left something.
-    pub(crate) const fn looked_at(&mut self, pending: bool) {
+    pub(crate) const fn set_pending(&mut self, pending: bool) {
         self.pending = pending;
-        self.to_be_looked_at = false;
     }
 
     /// Waits for this kick from now on. The descriptor it replaces is let go.
@@ -112,7 +93,6 @@ impl Vring {
         self.started = true;
         self.stopped = None;
         self.pending = true;
-        self.mapped = true;
         self.failure_told = false;
         Ok(())
     }
@@ -121,7 +101,7 @@ impl Vring {
     pub(crate) fn stop(&mut self) {
         self.started = false;
         self.kick = None;
-        self.looked_at(false);
+        self.pending = false;
     }
 
     /// Back to how a ring is before it is set up. The call and error descriptors stay: a front end sends them once.

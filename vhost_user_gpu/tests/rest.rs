@@ -300,6 +300,56 @@ fn a_message_that_makes_no_sense_is_refused_when_its_turn_comes() {
 }
 
 #[test]
+fn what_the_guest_asks_for_meanwhile_is_done_afterwards_without_another_kick() {
+    let mut rig = Rig::start(once(), Reset::Told);
+    let extra = region(1 << 40, 4096, 0);
+    let file = shared_file(4096);
+    let added = rig
+        .front_end
+        .acknowledged(ADD_MEM_REG, &extra, &[file.as_fd()]);
+    assert_eq!(added, 0);
+    rig.hold();
+
+    let bytes = encode(REM_MEM_REG, 0x9, &extra);
+    rig.front_end.send_bytes(&bytes, &[]);
+    assert!(!hears(&rig.front_end, AT_ONCE));
+    // More than the renderer takes at a time.
+    for fence in 1..101 {
+        scene::send(&mut rig.front_end, &scene::fetch(SIDE), Some(FENCE + fence));
+    }
+    rig.front_end.guest.kick(CONTROL);
+    std::thread::sleep(AT_ONCE / 5);
+    rig.journal.resume();
+
+    assert_eq!(rig.front_end.reply(REM_MEM_REG), longs(&[0]));
+    let mut fences = Vec::new();
+    let driver = &mut rig.front_end.guest.driver;
+    wait_until("all answers", || {
+        let answers = driver.take_answers(CONTROL);
+        fences.extend(answers.iter().map(|answer| answer.decode().0.fence_id));
+        driver.in_flight() == 0
+    });
+    assert_eq!(fences, (FENCE..=FENCE + 100).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_its_renderer_a_guest_still_has_2d_and_can_be_stopped() {
+    let mut rig = Rig::start(once(), Reset::Told);
+    let stream = scene::bytes(&Order::stream(&[Order::Panic]));
+    let commands = &stream[..];
+    let lost = scene::execute(&mut rig.front_end, &Command::Submit3d { commands });
+    assert!(lost.outcome().is_err());
+
+    let lost = scene::execute(&mut rig.front_end, &scene::fetch(SIDE));
+    assert!(lost.outcome().is_err());
+    show(&mut rig.front_end, &mut rig.gpu, 64, 64);
+    rig.front_end.stop(rig.gpu);
+
+    drop(rig.front_end);
+    assert_eq!(rig.serving.join().unwrap().unwrap(), Ended::FrontEndGone);
+}
+
+#[test]
 fn memory_that_comes_back_is_the_renderers_again() {
     let mut rig = Rig::start(once(), Reset::Told);
 

@@ -8,7 +8,6 @@ use vhost::vhost_user::message::{
 use vm_memory::ByteValued;
 
 use super::message::{Descriptors, Message};
-use super::rings::queue_setup;
 use super::{Answer, Session};
 use crate::Error;
 use crate::memory::RegionInfo;
@@ -33,7 +32,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         let fds = message.take_descriptors(request, count)?;
         self.memory
             .replace(regions.into_iter().zip(fds).collect())?;
-        self.use_memory();
+        self.device.set_memory(self.memory.guest_memory());
         Ok(Answer::Done)
     }
 
@@ -42,7 +41,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
         let fd = message.take_descriptor(request)?;
         let region: VhostUserSingleMemoryRegion = message.body(request)?;
         self.memory.add(RegionInfo::from(*region), fd)?;
-        self.use_memory();
+        self.device.set_memory(self.memory.guest_memory());
         Ok(Answer::Done)
     }
 
@@ -56,17 +55,8 @@ impl<D: Display + FrontEndSocket> Session<D> {
         message.take_descriptors(request, expected)?;
         let region: VhostUserSingleMemoryRegion = message.body(request)?;
         self.memory.remove(RegionInfo::from(*region))?;
-        self.use_memory();
-        Ok(Answer::Done)
-    }
-
-    /// Has the device and the rings know of the memory as it is now.
-    fn use_memory(&mut self) {
         self.device.set_memory(self.memory.guest_memory());
-        for ring in [&mut self.control, &mut self.cursor] {
-            let setup = queue_setup(ring, &self.memory);
-            ring.set_mapped(setup.is_ok());
-        }
+        Ok(Answer::Done)
     }
 }
 

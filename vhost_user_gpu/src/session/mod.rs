@@ -258,8 +258,12 @@ impl<D: Display + FrontEndSocket> Session<D> {
     /// comes first and is answered at once, so that its commands wait for no more than what is being done when they
     /// come.
     pub(crate) fn run_turn(&mut self) {
-        let now = Instant::now();
-        if self.device.deadline().is_some_and(|due| due <= now) {
+        // Asked for the time last, as a deadline may be the moment in which it is asked for.
+        if self
+            .device
+            .deadline()
+            .is_some_and(|due| due <= Instant::now())
+        {
             self.display_pending = true;
             self.renderer_pending = true;
         }

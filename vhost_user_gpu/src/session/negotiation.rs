@@ -174,7 +174,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
                 Ok(done) => turn = turn.merge(done),
                 Err(error) => log::warn!("ring {} rests: {}", ring.index, error.chain()),
             }
-            ring.look_again();
+            ring.set_pending(true);
         }
         self.notify(turn);
     }

@@ -72,14 +72,11 @@ impl<D: Display + FrontEndSocket> Session<D> {
         postponed.since.checked_add(self.renderer_patience)
     }
 
-    /// Brings the renderer nearer to rest. The control ring waits until it is there.
+    /// Brings the renderer nearer to rest. The device takes nothing from the control ring until it is there.
     pub(crate) fn rest(&mut self, now: Instant) -> Progress {
         let Quiescing { progress, turn } = self.device.quiesce(now);
         self.notify(turn);
         self.display_pending |= turn.more;
-        if progress == Progress::Done {
-            self.control.look_again();
-        }
         progress
     }
 
