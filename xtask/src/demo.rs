@@ -1,14 +1,15 @@
 //! `cargo xtask demo`: a stock Linux guest draws a moving picture through our device.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use kms_probe::Picture;
+
 use crate::error::{Error, Result};
-use crate::picture::read_png;
+use crate::picture::{count_colours, difference, read_png};
 use crate::progress::Stage;
-use crate::rig::{DeviceKind, Display, Options, Session, Window};
+use crate::rig::{DeviceKind, Display, Options, Renderer, Session, Window};
 use crate::setup::{self, Parts, Purpose};
 use crate::workspace::Workspace;
 
@@ -27,6 +28,9 @@ pub(crate) struct DemoArgs {
     /// Write the picture into this folder instead of target/demo; goes with --headless
     #[arg(long, value_name = "DIR", requires = "headless")]
     out: Option<PathBuf>,
+    /// What our device renders 3D with; without 3D the guest draws with its own CPU
+    #[arg(long, value_enum, default_value = "auto")]
+    renderer: Renderer,
     /// Whose virtio-gpu the guest gets, to compare
     #[arg(long, value_enum, default_value = "ours", hide = true)]
     device: DeviceKind,
@@ -57,13 +61,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &DemoArgs) -> Result<()> {
         &pictures,
     )?;
 
-    let stage = Stage::start("let the guest draw", Duration::from_secs(5));
-    let label = match arguments.device {
-        DeviceKind::Ours => "THROUGH THIS VIRTIO-GPU, WRITTEN IN RUST",
-        DeviceKind::Qemu => "THROUGH QEMU'S OWN VIRTIO-GPU",
-    };
-    let job = session.start(&["kms-probe", "animate", "--label", label])?;
-    session.wait_for_output(&job, "ready", DRAWN)?;
+    let stage = Stage::start("let the guest draw", Duration::from_secs(8));
+    draw(&mut session, arguments)?;
     stage.done();
 
     if window.is_some() {
@@ -71,17 +70,56 @@ pub(crate) fn run(workspace: &Workspace, arguments: &DemoArgs) -> Result<()> {
         return session.wait_for_window();
     }
     let picture = out.join("guest.png");
-    let stage = Stage::start("take its picture", Duration::from_secs(2));
-    match arguments.device {
-        DeviceKind::Ours => copy_newest(&mut session, &pictures.join("scanout-0.png"), &picture)?,
-        DeviceKind::Qemu => session.screendump(0, &picture)?,
-    }
-    check(&picture)?;
+    let stage = Stage::start("take its picture", Duration::from_secs(3));
+    let take = |session: &mut Session| {
+        match arguments.device {
+            DeviceKind::Ours => copy_newest(session, &pictures.join("scanout-0.png"), &picture),
+            DeviceKind::Qemu => session.screendump(0, &picture),
+        }?;
+        read_png(&picture)
+    };
+    let earlier = take(&mut session)?;
+    let later = take(&mut session)?;
+    check(&earlier, &later)?;
     session.quit()?;
     stage.done();
     println!("all in {:.1} s", start.elapsed().as_secs_f32());
     println!("picture: {}", picture.display());
     Ok(())
+}
+
+/// Starts the moving picture: with OpenGL where the guest's GPU has it, else with the guest's CPU.
+fn draw(session: &mut Session, arguments: &DemoArgs) -> Result<()> {
+    let device = match arguments.device {
+        DeviceKind::Ours => "THROUGH THIS VIRTIO-GPU, WRITTEN IN RUST",
+        DeviceKind::Qemu => "THROUGH QEMU'S OWN VIRTIO-GPU",
+    };
+    if !session.has_3d()? {
+        if arguments.device == DeviceKind::Ours && arguments.renderer != Renderer::None {
+            eprintln!("no 3D here: {}", session.renderer_line());
+        }
+        let job = session.start(&["kms-probe", "animate", "--label", device])?;
+        return session.wait_for_output(&job, "ready", DRAWN).map(drop);
+    }
+    let label = "A LINUX GUEST DRAWS THIS WITH OPENGL";
+    let job = session.start(&["gl-probe", "show", "--label", label, "--label", device])?;
+    let output = session.wait_for_output(&job, "ready", DRAWN)?;
+    match output
+        .lines()
+        .find(|line| line.starts_with("renderer: virgl"))
+    {
+        Some(renderer) => {
+            eprintln!("the guest's {renderer}");
+            Ok(())
+        }
+        None => Err(Error::Protocol {
+            peer: "guest",
+            message: format!(
+                "it draws by itself instead of with virgl: {}",
+                output.trim()
+            ),
+        }),
+    }
 }
 
 /// Boots with the window, or without where QEMU cannot open it.
@@ -100,6 +138,7 @@ fn boot(
             Some(_) => Display::Frontend,
             None => Display::Headless(pictures.to_owned()),
         },
+        renderer: arguments.renderer,
         window,
         ..Options::default()
     };
@@ -148,20 +187,18 @@ fn copy_newest(session: &mut Session, from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A picture of one colour would be a failure that looks like success.
-fn check(picture: &Path) -> Result<()> {
-    let pixels = read_png(picture)?;
-    let colours: HashSet<&u32> = pixels.pixels().iter().collect();
-    if colours.len() > COLOURS {
-        Ok(())
+/// A picture of one colour, or one that stands still, would be a failure that looks like success.
+fn check(earlier: &Picture, later: &Picture) -> Result<()> {
+    let colours = count_colours(later);
+    let message = if colours <= COLOURS {
+        format!("it has only {colours} colours: the guest's drawing does not reach the screen")
+    } else if difference(earlier, later).is_none() {
+        "it does not move: the guest's frames do not reach the screen".to_owned()
     } else {
-        Err(Error::Protocol {
-            peer: "picture",
-            message: format!(
-                "{} has only {} colours: the guest's drawing does not reach the screen",
-                picture.display(),
-                colours.len()
-            ),
-        })
-    }
+        return Ok(());
+    };
+    Err(Error::Protocol {
+        peer: "picture",
+        message,
+    })
 }

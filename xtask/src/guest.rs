@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::progress::Stage;
 use crate::rig::Size;
-use crate::rig::{DeviceKind, Display, Options, Session};
+use crate::rig::{DeviceKind, Display, Options, Renderer, Session};
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 
@@ -20,6 +20,9 @@ pub(crate) struct GuestArgs {
     /// Where our daemon shows its screens: "frontend" (QEMU) or "headless" (PNG files)
     #[arg(long, value_enum, default_value = "frontend")]
     display: DisplayKind,
+    /// What our daemon renders 3D with
+    #[arg(long, value_enum, default_value = "auto")]
+    renderer: Renderer,
     /// How many scanouts the device has
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     max_outputs: u32,
@@ -55,6 +58,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &GuestArgs) -> Result<i32> {
             DisplayKind::Frontend => Display::Frontend,
             DisplayKind::Headless => Display::Headless(workspace.out().join("headless")),
         },
+        renderer: arguments.renderer,
         max_outputs: arguments.max_outputs,
         size: arguments.size,
         kvm: arguments.kvm,

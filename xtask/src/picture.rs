@@ -1,10 +1,11 @@
 //! Pictures from PNG files, and what to say when two of them differ.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
-use kms_probe::Picture;
+use kms_probe::{Picture, Rectangle};
 
 use crate::error::{Error, Result};
 
@@ -130,20 +131,67 @@ fn blend(under: u32, over: u32) -> u32 {
     u32::from_be_bytes(result)
 }
 
+/// How many pixels have a channel that is off by more than `tolerance`; none when the sizes differ.
+pub(crate) fn count_far(expected: &Picture, got: &Picture, tolerance: u8) -> Option<usize> {
+    let is_far = |expected: &u32, got: &u32| {
+        expected
+            .to_be_bytes()
+            .into_iter()
+            .zip(got.to_be_bytes())
+            .any(|(expected, got)| expected.abs_diff(got) > tolerance)
+    };
+    let same_size = (expected.width(), expected.height()) == (got.width(), got.height());
+    let pixels = expected.pixels().iter().zip(got.pixels());
+    same_size.then(|| {
+        pixels
+            .filter(|(expected, got)| is_far(expected, got))
+            .count()
+    })
+}
+
 /// Whether no channel of any pixel is off by more than `tolerance`.
 pub(crate) fn is_close(expected: &Picture, got: &Picture, tolerance: u8) -> bool {
-    (expected.width(), expected.height()) == (got.width(), got.height())
-        && expected
-            .pixels()
-            .iter()
-            .zip(got.pixels())
-            .all(|(expected, got)| {
-                expected
-                    .to_be_bytes()
-                    .into_iter()
-                    .zip(got.to_be_bytes())
-                    .all(|(expected, got)| expected.abs_diff(got) <= tolerance)
-            })
+    count_far(expected, got, tolerance) == Some(0)
+}
+
+/// How many different colours a picture has.
+pub(crate) fn count_colours(picture: &Picture) -> usize {
+    let colours: HashSet<&u32> = picture.pixels().iter().collect();
+    colours.len()
+}
+
+/// The smallest rectangle with all pixels of other colours than the upper left one's, give or take
+/// `tolerance` a channel; none when there are none.
+pub(crate) fn content(picture: &Picture, tolerance: u8) -> Option<Rectangle> {
+    let background = picture.get(0, 0)?.to_be_bytes();
+    let is_content = |pixel: &u32| {
+        let channels = pixel.to_be_bytes().into_iter().zip(background);
+        channels
+            .into_iter()
+            .any(|(one, other)| one.abs_diff(other) > tolerance)
+    };
+    let mut columns: Option<(u32, u32)> = None;
+    let mut lines: Option<(u32, u32)> = None;
+    let reach = |span: &mut Option<(u32, u32)>, at: u32| {
+        let (first, last) = span.unwrap_or((at, at));
+        *span = Some((first.min(at), last.max(at)));
+    };
+    for (y, row) in (0..).zip(picture.rows()) {
+        for (x, pixel) in (0..).zip(row) {
+            if is_content(pixel) {
+                reach(&mut columns, x);
+                reach(&mut lines, y);
+            }
+        }
+    }
+    let length = |(first, last): (u32, u32)| last.saturating_sub(first).saturating_add(1);
+    let (columns, lines) = (columns?, lines?);
+    Some(Rectangle {
+        x: columns.0,
+        y: lines.0,
+        width: length(columns),
+        height: length(lines),
+    })
 }
 
 #[cfg(test)]
@@ -185,5 +233,33 @@ mod tests {
         assert_eq!(shown.get(1, 1), Some(0x64_6464));
         assert!(is_close(&shown, &shown, 0));
         assert!(!is_close(&shown, &screen, 3));
+    }
+
+    #[test]
+    fn pixels_beyond_the_tolerance_are_counted() {
+        let one = Picture::from_fn(4, 1, |x, _| x << 16);
+        let two = Picture::from_fn(4, 1, |_, _| 0);
+        assert_eq!(count_far(&one, &two, 1), Some(2));
+        assert_eq!(
+            count_far(&one, &Picture::from_fn(2, 2, |_, _| 0), 255),
+            None
+        );
+    }
+
+    #[test]
+    fn content_is_what_differs_from_the_background() {
+        let mut picture = Picture::from_fn(9, 9, |_, _| 0x80_8080);
+        assert_eq!(content(&picture, 2), None);
+        picture.set(8, 8, 0x80_8082);
+        picture.set(3, 2, 0);
+        picture.set(6, 4, 0xff_0000);
+        let expected = Rectangle {
+            x: 3,
+            y: 2,
+            width: 4,
+            height: 3,
+        };
+        assert_eq!(content(&picture, 2), Some(expected));
+        assert_eq!(count_colours(&picture), 4);
     }
 }

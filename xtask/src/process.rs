@@ -146,6 +146,12 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// All that the program has written.
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The last lines of what the program wrote.
     pub(crate) fn log_tail(&self) -> String {
         tail(&self.log, 20)

@@ -83,6 +83,7 @@ impl Workspace {
         let mut command = cargo();
         command
             .args(["build", "--release", "--package", "kms_probe"])
+            .args(["--package", "gl_probe"])
             .current_dir(&self.root);
         if device == DeviceKind::Ours {
             command.args(["--package", "vhost_user_gpu"]);

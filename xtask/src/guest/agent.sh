@@ -13,7 +13,9 @@ if [ ! -e "/lib/modules/$release" ]; then
     ln -s "$modules" "/lib/modules/$release"
 fi
 
-ln -s "$programs/kms-probe" /run/rig/tools/kms-probe
+for program in kms-probe gl-probe; do
+    ln -s "$programs/$program" "/run/rig/tools/$program"
+done
 
 # The terminal forgets its settings when nobody has it open.
 exec 4<>/dev/hvc0

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
-use crate::rig::options::Display;
+use crate::rig::options::{Display, Options};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -15,13 +15,13 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn start(
     program: &Path,
     socket: &Path,
-    display: &Display,
+    options: &Options,
     log: &Path,
 ) -> Result<Process> {
-    if let Display::Headless(folder) = display {
+    if let Display::Headless(folder) = &options.display {
         prepare(folder)?;
     }
-    let mut process = Process::spawn("vhost-user-gpu", command(program, socket, display), log)?;
+    let mut process = Process::spawn("vhost-user-gpu", command(program, socket, options), log)?;
     process::wait_until("the daemon's socket", START_LIMIT, || {
         process.check_running()?;
         Ok(socket.exists().then_some(()))
@@ -45,10 +45,10 @@ fn prepare(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn command(program: &Path, socket: &Path, display: &Display) -> Command {
+fn command(program: &Path, socket: &Path, options: &Options) -> Command {
     let mut command = process::tied_command(program);
     command.arg("--socket-path").arg(socket).arg("--display");
-    match display {
+    match &options.display {
         Display::Frontend => command.arg("frontend"),
         Display::Headless(folder) => {
             let mut value = std::ffi::OsString::from("headless=");
@@ -56,6 +56,8 @@ fn command(program: &Path, socket: &Path, display: &Display) -> Command {
             command.arg(value)
         }
     };
-    command.args(["--renderer", "none"]);
+    command.args(["--renderer", options.renderer.name()]);
+    // The tests read what it says there, whatever RUST_LOG may be.
+    command.args(["--log-level", "info"]);
     command
 }

@@ -67,6 +67,7 @@ pub(crate) fn build(parts: &Parts) -> Result<Vec<u8>> {
     archive.program("init", include_bytes!("../guest/init.sh"));
     archive.program("tools/agent", include_bytes!("../guest/agent.sh"));
     archive.program("tools/screenshot", include_bytes!("../guest/screenshot.sh"));
+    archive.program("tools/desktop", include_bytes!("../guest/desktop.sh"));
     archive.program("bin/busybox", &read(&parts.busybox)?);
     for applet in APPLETS {
         archive.symlink(&format!("bin/{applet}"), "busybox");

@@ -22,6 +22,28 @@ pub(crate) enum Display {
     Headless(PathBuf),
 }
 
+/// What our daemon renders 3D with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Renderer {
+    /// The best that works here.
+    Auto,
+    /// Nothing: the guest's GPU is 2D only.
+    None,
+    /// virglrenderer, on a GPU or on software GL.
+    Virgl,
+}
+
+impl Renderer {
+    /// The daemon's word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::Virgl => "virgl",
+        }
+    }
+}
+
 /// A window that QEMU can open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Window {
@@ -63,6 +85,8 @@ pub(crate) struct Options {
     pub(crate) device: DeviceKind,
     /// Where the daemon shows its scanouts.
     pub(crate) display: Display,
+    /// What the daemon renders 3D with.
+    pub(crate) renderer: Renderer,
     /// How many scanouts the device has.
     pub(crate) max_outputs: u32,
     /// The first scanout's preferred size.
@@ -83,6 +107,7 @@ impl Default for Options {
             label: "guest".to_owned(),
             device: DeviceKind::Ours,
             display: Display::Frontend,
+            renderer: Renderer::None,
             max_outputs: 1,
             size: Size {
                 width: 1280,

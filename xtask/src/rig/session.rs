@@ -21,6 +21,8 @@ use crate::setup::Parts;
 use crate::workspace::Workspace;
 
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
+/// For commands that only look something up.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A booted guest. Dropping it ends QEMU, then the daemon.
 #[derive(Debug)]
@@ -83,12 +85,9 @@ impl Session {
         fs::write(&initramfs, initramfs::build(parts)?).map_err(Error::io("write", &initramfs))?;
 
         let daemon = match (options.device, daemon) {
-            (DeviceKind::Ours, Some(program)) => Some(daemon::start(
-                program,
-                &socket,
-                &options.display,
-                &log("daemon"),
-            )?),
+            (DeviceKind::Ours, Some(program)) => {
+                Some(daemon::start(program, &socket, options, &log("daemon"))?)
+            }
             _ => None,
         };
         let tap = options
@@ -160,13 +159,29 @@ impl Session {
             let output = session.exchange.output(&job.id);
             match status {
                 _ if output.contains(text) => Ok(Some(output)),
-                Some(code) => Err(Error::Protocol {
-                    peer: "guest",
-                    message: format!("`{}` ended with {code}: {}", job.name, output.trim()),
-                }),
+                Some(code) => Err(session.ended(job, code)),
                 None => Ok(None),
             }
         })
+    }
+
+    /// Fails if a job has ended.
+    pub(crate) fn check_job(&self, job: &Job) -> Result<()> {
+        match self.exchange.status(&job.id) {
+            None => Ok(()),
+            Some(code) => Err(self.ended(job, code)),
+        }
+    }
+
+    fn ended(&self, job: &Job, code: i32) -> Error {
+        Error::Protocol {
+            peer: "guest",
+            message: format!(
+                "`{}` ended with {code}: {}",
+                job.name,
+                self.exchange.output(&job.id).trim()
+            ),
+        }
     }
 
     /// Waits until a job has ended; returns its exit code and output.
@@ -185,20 +200,26 @@ impl Session {
         let job = self.start(words)?;
         match self.wait_for_end(&job, limit)? {
             (0, output) => Ok(output),
-            (code, output) => Err(Error::Protocol {
-                peer: "guest",
-                message: format!("`{}` ended with {code}: {}", job.name, output.trim()),
-            }),
+            (code, _) => Err(self.ended(&job, code)),
         }
     }
 
     /// Ends a job and waits until it has gone.
     pub(crate) fn stop(&mut self, job: &Job) -> Result<()> {
+        self.end(job, "-TERM")
+    }
+
+    /// Ends a job whatever it is doing, and waits until it has gone.
+    pub(crate) fn kill(&mut self, job: &Job) -> Result<()> {
+        self.end(job, "-KILL")
+    }
+
+    fn end(&mut self, job: &Job, signal: &str) -> Result<()> {
         if self.exchange.status(&job.id).is_some() {
             return Ok(());
         }
         if let Some(pid) = self.exchange.pid(&job.id) {
-            let killer = self.start(&["kill", "-TERM", &pid.to_string()])?;
+            let killer = self.start(&["kill", signal, &pid.to_string()])?;
             self.wait_for_end(&killer, Duration::from_secs(20))?;
         }
         self.wait_for_end(job, Duration::from_secs(20))?;
@@ -227,6 +248,22 @@ impl Session {
     /// What our daemon has told QEMU, when that is recorded.
     pub(crate) fn record(&self) -> Record {
         self.tap.as_ref().map(Wiretap::record).unwrap_or_default()
+    }
+
+    /// Whether the guest's GPU offers 3D: the first bit of what driver and device agreed on.
+    pub(crate) fn has_3d(&mut self) -> Result<bool> {
+        let look = "cat /sys/bus/virtio/drivers/virtio_gpu/virtio*/features";
+        let features = self.run(&["sh", "-c", look], ANSWER_LIMIT)?;
+        Ok(features.starts_with('1'))
+    }
+
+    /// What our daemon says about its renderer: which it chose, and why.
+    pub(crate) fn renderer_line(&self) -> String {
+        let log = self.daemon.as_ref().map(Process::log).unwrap_or_default();
+        log.lines()
+            .find_map(|line| line.split_once("renderer: "))
+            .map(|(_, choice)| choice.to_owned())
+            .unwrap_or_default()
     }
 
     /// Saves what the front end shows of one scanout.

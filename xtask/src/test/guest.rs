@@ -1,16 +1,16 @@
 //! Runs the guest tests, sharing boots; a failure costs its guest, so that the next test starts clean.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::process;
 use crate::progress;
-use crate::rig::{DeviceKind, Display, Options, Session};
+use crate::rig::{DeviceKind, Display, Options, Renderer, Session};
 use crate::setup::{self, Parts, Purpose};
 use crate::test::report::{Outcome, Report};
-use crate::test::{scenes, wire};
+use crate::test::{gl, scenes, wire};
 use crate::workspace::Workspace;
 
 /// A test on a running guest.
@@ -25,6 +25,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) out: &'a Path,
     /// The folder of a headless display's pictures.
     pub(crate) headless: &'a Path,
+    /// Where the guest's programs are, for a reference on the host.
+    pub(crate) programs: &'a Path,
 }
 
 const ON_FRONT_END: [(&str, Scene); 7] = [
@@ -42,10 +44,11 @@ const THROUGH_VIEWER: [(&str, Scene); 2] = [
     ("cursor image and hotspot in a viewer", scenes::cursor_shape),
 ];
 
-const HEADLESS: [(&str, Scene); 3] = [
+const HEADLESS: [(&str, Scene); 4] = [
     ("headless: page flips", scenes::headless_flips),
     ("headless: cursor position", scenes::cursor_position),
     ("headless: cursor hidden", scenes::cursor_hidden),
+    ("headless: all that on a 3D device", gl::is_offered),
 ];
 
 const ON_THE_WIRE: [(&str, Scene); 2] = [
@@ -53,7 +56,23 @@ const ON_THE_WIRE: [(&str, Scene); 2] = [
     ("only damage is sent", wire::only_damage_is_sent),
 ];
 
+const WITH_GL: [(&str, Scene); 9] = [
+    ("3D: eglinfo finds virgl", gl::eglinfo),
+    ("3D: pixels off screen", gl::off_screen),
+    ("3D: pixels on the screen", gl::on_screen),
+    ("3D: kmscube turns", gl::kmscube),
+    ("3D: three contexts at once", gl::contexts),
+    ("3D: clients killed in mid-frame", gl::killed_client),
+    ("3D: Weston and its client", gl::weston),
+    ("3D: driver removed and loaded again", gl::driver_reload),
+    ("3D: reboot with the device kept", gl::reboot),
+];
+
+const STAYED_2D: &str = "headless: none of that needed the renderer";
+
 const EXIT_CODE: &str = "exit code of `cargo xtask guest`";
+
+const DEMO: &str = "picture of `cargo xtask demo`";
 
 /// Boots guests and runs all tests in them.
 pub(crate) fn run(
@@ -69,8 +88,9 @@ pub(crate) fn run(
             .iter()
             .chain(&ON_THE_WIRE)
             .chain(&HEADLESS)
+            .chain(&WITH_GL)
             .map(|(name, _)| *name);
-        for name in names.chain([EXIT_CODE]) {
+        for name in names.chain([STAYED_2D, EXIT_CODE, DEMO]) {
             skip(report, name, "the guest rig needs an x86-64 host")?;
         }
         return Ok(());
@@ -118,13 +138,25 @@ pub(crate) fn run(
         tap: true,
         ..front_end.clone()
     };
+    // What draws there is 2D, the device is not.
     let headless = Options {
         label: "test-headless".to_owned(),
         display: Display::Headless(house.headless.clone()),
+        renderer: Renderer::Virgl,
+        max_outputs: 1,
+        ..front_end.clone()
+    };
+    let with_gl = Options {
+        label: "test-3d".to_owned(),
+        renderer: Renderer::Virgl,
         max_outputs: 1,
         ..front_end
     };
-    for (scenes, options) in [(&ON_THE_WIRE[..], &tapped), (&HEADLESS[..], &headless)] {
+    for (scenes, options) in [
+        (&ON_THE_WIRE[..], &tapped),
+        (&HEADLESS[..], &headless),
+        (&WITH_GL[..], &with_gl),
+    ] {
         for &(name, scene) in scenes.iter().filter(wanted) {
             if device == DeviceKind::Qemu {
                 skip(report, name, "it is about our daemon")?;
@@ -132,10 +164,20 @@ pub(crate) fn run(
                 house.play(report, name, scene, options)?;
             }
         }
+        let played = house.session.is_some();
         house.close()?;
+        if played && options.label == headless.label {
+            let log = workspace.logs().join("test-headless-daemon.txt");
+            report.check(STAYED_2D, || {
+                gl::was_never_needed(&log).map(|()| Outcome::Passed)
+            })?;
+        }
     }
     if named(EXIT_CODE) {
         report.check(EXIT_CODE, || exit_code(device))?;
+    }
+    if named(DEMO) && device == DeviceKind::Ours {
+        report.check(DEMO, demo)?;
     }
     Ok(())
 }
@@ -172,6 +214,7 @@ impl House<'_> {
                 session,
                 out: &self.workspace.out(),
                 headless: &self.headless,
+                programs: &self.workspace.programs(),
             };
             scene(&mut stage)
                 .and_then(|()| stage.session.check_running())
@@ -192,27 +235,46 @@ impl House<'_> {
     }
 }
 
-/// The command of the user's own words, in a process of its own.
-fn exit_code(device: DeviceKind) -> Result<Outcome> {
+/// This program, run by a user: how it ended and what it printed.
+fn run_own(arguments: &[&str]) -> Result<(ExitStatus, String)> {
     let program =
         std::env::current_exe().map_err(Error::io("find", Path::new("this program itself")))?;
+    let log = tempfile::NamedTempFile::new()
+        .map_err(Error::io("create a file in", &std::env::temp_dir()))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let mut child = process::Process::spawn("cargo xtask", command, log.path())?;
+    let status = child.wait(Duration::from_secs(240))?;
+    Ok((status, child.log()))
+}
+
+/// The command of the user's own words, in a process of its own.
+fn exit_code(device: DeviceKind) -> Result<Outcome> {
     let device = match device {
         DeviceKind::Ours => "ours",
         DeviceKind::Qemu => "qemu",
     };
-    let log = tempfile::NamedTempFile::new()
-        .map_err(Error::io("create a file in", &std::env::temp_dir()))?;
-    let mut command = Command::new(program);
-    command.args(["guest", "--device", device, "--", "sh", "-c"]);
-    command.arg("printf 'a  b\\n'; exit 42");
-    let mut child = process::Process::spawn("cargo xtask guest", command, log.path())?;
-    let status = child.wait(Duration::from_secs(240))?;
-    let output = std::fs::read_to_string(log.path()).map_err(Error::io("read", log.path()))?;
+    let script = "printf 'a  b\\n'; exit 42";
+    let (status, output) = run_own(&["guest", "--device", device, "--", "sh", "-c", script])?;
     if status.code() == Some(42) && output == "a  b\n" {
         Ok(Outcome::Passed)
     } else {
         Ok(Outcome::Failed(format!(
             "{status}, printed {output:?}; expected code 42 and \"a  b\\n\""
         )))
+    }
+}
+
+/// It checks its picture itself; here the picture must be one of 3D.
+fn demo() -> Result<Outcome> {
+    let folder =
+        tempfile::tempdir().map_err(Error::io("create a folder in", &std::env::temp_dir()))?;
+    let out = folder.path().to_string_lossy();
+    let (status, output) = run_own(&["demo", "--headless", "--out", &out])?;
+    let is_there = folder.path().join("guest.png").is_file();
+    if status.success() && is_there && output.contains("renderer: virgl") {
+        Ok(Outcome::Passed)
+    } else {
+        Ok(Outcome::Failed(format!("{status}: {output}")))
     }
 }

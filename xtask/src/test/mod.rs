@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check there is, one line each, one summary.
 
 mod checks;
+mod gl;
 mod guest;
 mod report;
 mod scenes;
@@ -8,6 +9,7 @@ mod wire;
 
 use crate::error::Result;
 use crate::rig::DeviceKind;
+use crate::setup;
 use crate::workspace::Workspace;
 
 use report::Report;
@@ -63,6 +65,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
     } else {
         &arguments.groups
     };
+    let builds = |group: &Group| !matches!(group, Group::Fmt | Group::Length);
+    if groups.iter().any(builds) {
+        setup::ensure_build(workspace)?;
+    }
     for group in groups {
         match group {
             Group::Fmt => checks::format(workspace, &mut report)?,

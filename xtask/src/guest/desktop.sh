@@ -1,0 +1,35 @@
+#!/bin/sh
+# desktop CLIENT: Weston on the screen with its GL renderer, and one client, until TERM.
+# Weston's own words go to /rig/weston.log.
+folder=$(mktemp -d)
+export XDG_RUNTIME_DIR=$folder WAYLAND_DISPLAY=rig
+chmod 700 "$folder"
+cat >"$folder/weston.ini" <<END
+[core]
+idle-time=0
+[shell]
+background-color=0xff304060
+panel-position=none
+locking=false
+animation=none
+startup-animation=none
+END
+# From version 12 on Weston needs somebody who opens devices for it; before, it does so itself.
+if weston --help | grep -q -e --tty; then
+    launch="weston --tty=1"
+else
+    launch="seatd-launch -- weston"
+fi
+$launch --config="$folder/weston.ini" --backend=drm-backend.so --shell=desktop-shell.so \
+    --drm-device=card0 --continue-without-input --socket="$WAYLAND_DISPLAY" \
+    --log=/rig/weston.log &
+weston=$!
+client=
+trap 'kill $client $weston; wait; exit' TERM
+while [ ! -e "$folder/$WAYLAND_DISPLAY" ]; do
+    kill -0 "$weston" || exit 1
+    sleep 0.1
+done
+"$@" &
+client=$!
+wait "$weston"
