@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use gpu_buffer::Rect;
+use gpu_buffer::{DrmFourcc, Rect};
 use thiserror::Error;
 
 use crate::SurfaceId;
@@ -72,6 +72,15 @@ pub enum DisplayError {
     /// The pixels do not fit together with their layout, or have no memory.
     #[error("the pixels cannot be used")]
     Pixels(#[from] gpu_buffer::Error),
+    /// The display cannot show this dma-buf: it takes none, or not of this kind, or the compositor
+    /// refused it. It will not take another of the kind while it has the same compositor.
+    #[error("a dma-buf of format {format} and modifier {modifier:#x} cannot be shown")]
+    DmaBufRefused {
+        /// Its pixel format.
+        format: DrmFourcc,
+        /// Its format modifier.
+        modifier: u64,
+    },
     /// There is no memory for a picture.
     #[error("no memory for a picture of {bytes} bytes")]
     OutOfMemory {
@@ -103,6 +112,28 @@ pub enum DisplayError {
     /// The kernel made no eventfd.
     #[error("cannot create an eventfd")]
     EventFd(#[source] io::Error),
+    /// No window system answers at a socket.
+    #[error("cannot connect to {}", path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A compositor lacks something that no window can do without.
+    #[error("the compositor offers no {interface}")]
+    MissingInterface {
+        /// Name of the Wayland interface.
+        interface: &'static str,
+    },
+    /// A compositor ended the connection with an error, or broke the rules itself.
+    #[error("protocol error {code}: {message}")]
+    Protocol {
+        /// The error's number, 0 if it is not the compositor's.
+        code: u32,
+        /// Its text.
+        message: String,
+    },
     /// The display is gone: its surfaces are shown no longer, and it will say nothing more.
     #[error("the display is lost")]
     Lost(#[source] io::Error),

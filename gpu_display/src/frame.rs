@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gpu_buffer::{Buffer, Layout, Rect};
 use vm_memory::VolatileSlice;
 
-use crate::{DisplayError, SurfaceRequest};
+use crate::{DisplayError, DmaBuf, SurfaceRequest};
 
 /// Where a frame's pixels are.
 #[derive(Clone, Copy, Debug)]
@@ -16,14 +16,20 @@ pub enum PixelSource<'a> {
     /// A buffer that the display may keep a reference to. For as long as it does, the pixels stay as
     /// they are: what is drawn next is drawn elsewhere, at the price of a copy of the picture.
     Buffer(&'a Arc<Buffer>),
+    /// A picture in a device's memory, of which the display may keep a reference: for as long as it
+    /// does nothing may be drawn there. Of the frame's layout only width and height count, and they
+    /// are the dma-buf's. A display that cannot show it says [`DisplayError::DmaBufRefused`];
+    /// whoever drew it presents a copy of its pixels then.
+    DmaBuf(&'a Arc<DmaBuf>),
 }
 
 impl<'a> PixelSource<'a> {
-    /// The memory of the pixels.
+    /// The memory of the pixels; empty for a dma-buf, which is in no process's memory.
     pub fn memory(&self) -> VolatileSlice<'a> {
         match self {
             Self::Memory(memory) => *memory,
             Self::Buffer(buffer) => buffer.memory(),
+            Self::DmaBuf(_) => VolatileSlice::from(&mut [][..]),
         }
     }
 }
@@ -43,12 +49,37 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Checks that the frame keeps what its fields promise, for a surface made by `surface`.
-    /// Every display does this before it takes a frame.
+    /// Checks that the frame keeps what its fields promise, for a surface made by `surface`, and
+    /// that its pixels can be read. Every display does this before it takes a frame; one that takes
+    /// dma-bufs does [`Frame::check_shape`] with those.
+    ///
+    /// # Errors
+    /// [`DisplayError::FrameSize`], [`DisplayError::Damage`], [`DisplayError::Pixels`],
+    /// [`DisplayError::DmaBufRefused`].
+    pub fn check(&self, surface: &SurfaceRequest) -> Result<(), DisplayError> {
+        self.check_shape(surface)?;
+        if let PixelSource::DmaBuf(buffer) = self.pixels {
+            return Err(DisplayError::DmaBufRefused {
+                format: buffer.format,
+                modifier: buffer.modifier,
+            });
+        }
+        let needed = self
+            .layout
+            .span(&self.crop)
+            .map_or(u64::MAX, |span| span.end);
+        let available = u64::try_from(self.pixels.memory().len()).unwrap_or(u64::MAX);
+        if needed > available {
+            return Err(gpu_buffer::Error::SourceTooShort { needed, available }.into());
+        }
+        Ok(())
+    }
+
+    /// Checks the sizes: crop, damage, and those of a dma-buf.
     ///
     /// # Errors
     /// [`DisplayError::FrameSize`], [`DisplayError::Damage`], [`DisplayError::Pixels`].
-    pub fn check(&self, surface: &SurfaceRequest) -> Result<(), DisplayError> {
+    pub fn check_shape(&self, surface: &SurfaceRequest) -> Result<(), DisplayError> {
         if (self.crop.width, self.crop.height) != (surface.width, surface.height) {
             return Err(DisplayError::FrameSize {
                 width: self.crop.width,
@@ -57,18 +88,19 @@ impl Frame<'_> {
                 surface_height: surface.height,
             });
         }
-        let span = self.layout.span(&self.crop).ok_or_else(|| {
-            DisplayError::Pixels(gpu_buffer::Error::OutsidePicture {
+        let (width, height) = match self.pixels {
+            PixelSource::DmaBuf(buffer) => (buffer.width, buffer.height),
+            _ => (self.layout.width(), self.layout.height()),
+        };
+        let picture = Rect::from_size(width, height);
+        if self.crop.is_empty()
+            || !picture.contains(&self.crop)
+            || !self.layout.bounds().contains(&self.crop)
+        {
+            return Err(DisplayError::Pixels(gpu_buffer::Error::OutsidePicture {
                 rect: self.crop,
-                width: self.layout.width(),
-                height: self.layout.height(),
-            })
-        })?;
-        let available = u64::try_from(self.pixels.memory().len()).unwrap_or(u64::MAX);
-        if span.end > available {
-            return Err(DisplayError::Pixels(gpu_buffer::Error::SourceTooShort {
-                needed: span.end,
-                available,
+                width,
+                height,
             }));
         }
         let bounds = Rect::from_size(surface.width, surface.height);

@@ -3,7 +3,10 @@
 
 pub mod backends;
 pub mod damage;
+#[cfg(feature = "wayland")]
+mod desktop;
 pub mod display;
+pub mod dma_buf;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -12,8 +15,11 @@ pub mod surface;
 pub mod swapchain;
 
 pub use backends::headless::{self, Headless, HeadlessConfig, Picture};
+#[cfg(feature = "wayland")]
+pub use backends::wayland::{WaylandConfig, WaylandDisplay, WaylandStatistics};
 pub use damage::Damage;
 pub use display::{Display, Freshness, Interest, PollFd, Presented, Query};
+pub use dma_buf::{DmaBuf, DmaBufPlane};
 pub use error::DisplayError;
 pub use event::Event;
 pub use frame::{Frame, PixelSource};

@@ -1,3 +1,5 @@
 //! The displays.
 
 pub mod headless;
+#[cfg(feature = "wayland")]
+pub mod wayland;

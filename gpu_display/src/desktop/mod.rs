@@ -1,0 +1,18 @@
+//! What the displays with windows have in common: pure logic, no window system.
+//!
+//! An output is a window: it is made with the output's first surface and stays until the display is
+//! dropped, black while the output has no surface.
+
+mod blit;
+mod fit;
+mod modes;
+mod news;
+mod retry;
+mod surfaces;
+
+pub(crate) use blit::{Pixels, blit, opaque_format};
+pub(crate) use fit::{Fit, Room, Scale, Size};
+pub(crate) use modes::Modes;
+pub(crate) use news::News;
+pub(crate) use retry::Retry;
+pub(crate) use surfaces::{Configured, Surfaces};
