@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "virgl"), forbid(unsafe_code))]
 
 mod capset;
 mod error;

@@ -40,18 +40,23 @@ pub struct FenceId(pub u64);
 pub struct PassedFence {
     /// The timeline.
     pub timeline: Timeline,
-    /// The newest of its fences that has passed.
+    /// Its fence. The earlier ones need not be reported.
     pub fence: FenceId,
 }
 
 /// Something that renders.
 ///
-/// All calls come from the one thread that made it: it need not be `Send`.
+/// All calls come from the thread that made it, and it is dropped there: it
+/// need not be `Send`. Only a queue that carries jobs out inline may move it
+/// first, and asks for `Send`.
+///
 /// Ids and sizes come from a guest, unchecked unless the method says
-/// otherwise; a call that fails leaves everything as it was.
+/// otherwise; a call that fails leaves everything as it was, unless the method
+/// says otherwise.
 ///
 /// A [`ScatterList`] given to it may be read and written by any later call
-/// until `detach_backing`, `destroy_resource`, `revoke` or `reset` returns.
+/// until `detach_backing`, `destroy_resource`, `revoke` or `reset` returns, or
+/// it is dropped. Buffers are looked at during the call only.
 pub trait Renderer {
     /// What it can do, complete: each set is there in full.
     fn capsets(&self) -> Capsets;
@@ -142,30 +147,34 @@ pub trait Renderer {
     /// Puts a picture into a resource.
     ///
     /// # Errors
-    /// [`RenderError`].
+    /// [`RenderError`]: the resource is unknown, or not of the picture's size and
+    /// format.
     fn upload(&mut self, upload: &Upload) -> Result<(), RenderError>;
 
     /// Copies rectangles out of a resource, after everything that was
     /// submitted before.
     ///
     /// # Errors
-    /// [`RenderError`]; the target may hold anything then.
+    /// [`RenderError`]: the resource is unknown or not of the target's format, or
+    /// a rectangle leaves either. The target may hold anything then.
     fn read_back(&mut self, read: &ReadBack) -> Result<(), RenderError>;
 
     /// Carries out a command stream in a context; the stream may be written
-    /// to.
+    /// to. The work itself may go on after the call.
     ///
     /// # Errors
-    /// [`RenderError::UnknownContext`], or that the stream is no good.
+    /// [`RenderError::UnknownContext`], or that the stream is no good. What was
+    /// before the command that is no good may have been done.
     fn submit(&mut self, context: ContextId, commands: &mut [u32]) -> Result<(), RenderError>;
 
     /// Marks the end of everything done so far. [`Renderer::poll`] reports it.
     ///
     /// # Errors
-    /// [`RenderError`]: then nothing will be reported.
+    /// [`RenderError`]: the context is unknown, or has no such ring. Nothing will
+    /// be reported then.
     fn create_fence(&mut self, timeline: Timeline, fence: FenceId) -> Result<(), RenderError>;
 
     /// Appends the fences that have passed since the last call, without
-    /// waiting.
+    /// waiting. It is called only while fences are pending.
     fn poll(&mut self, passed: &mut Vec<PassedFence>);
 }

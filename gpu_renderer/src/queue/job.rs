@@ -9,7 +9,7 @@ use crate::{
     Upload,
 };
 
-/// Names a job of one queue; none is used twice.
+/// Names a job of one queue. Each has a larger number than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
@@ -81,8 +81,9 @@ impl Work {
 pub enum When {
     /// As soon as the renderer has taken it.
     Taken,
-    /// When all that the renderer was told up to it is done. A job that fails
-    /// is complete at once.
+    /// When all that the renderer was told up to it is done, and all earlier
+    /// jobs of the timeline are complete. A job that fails is complete at once,
+    /// and the end of a context completes what waits on its timelines.
     Passed(Timeline),
 }
 
@@ -91,8 +92,10 @@ pub enum When {
 pub struct Completion {
     /// Which job.
     pub job: JobId,
-    /// What came of it.
+    /// What came of it. After [`RenderError::Lost`] it may have been done, in
+    /// part or not at all; the renderer's hold on guest memory is over.
     pub result: Result<(), RenderError>,
-    /// The buffer that a read-back or an upload lent.
+    /// The buffer that a read-back or an upload lent, also when it failed.
+    /// `None` for other jobs, and when the renderer is lost.
     pub returned: Option<Arc<Buffer>>,
 }

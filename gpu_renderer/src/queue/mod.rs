@@ -2,7 +2,8 @@
 //!
 //! The device's thread owns it and never waits for it. *Inline*, jobs are
 //! carried out where they are pushed; in a *thread*, on one of their own, as
-//! GL wants it. Both look the same from outside.
+//! GL wants it. Both look the same from outside. A job is plain data: it names
+//! guest memory by a list that keeps the mapping alive, and lends buffers.
 
 mod executor;
 mod inline;
@@ -57,13 +58,15 @@ struct Job {
 }
 
 impl RenderQueue {
-    /// A queue that carries each job out when it is pushed.
+    /// A queue that carries each job out when it is pushed, on the thread that
+    /// pushes it. A renderer that panics panics there.
     pub fn inline(renderer: Box<dyn Renderer + Send>) -> Self {
         let capsets = renderer.capsets();
         Self::new(Placement::Inline(Inline::new(renderer)), capsets)
     }
 
-    /// Starts a thread that makes its renderer with `start` and keeps it.
+    /// Starts a thread that makes its renderer with `start` and keeps it to its
+    /// end. If the renderer panics, all jobs end with [`RenderError::Lost`].
     ///
     /// # Errors
     /// [`RenderError::System`].
@@ -90,8 +93,9 @@ impl RenderQueue {
     }
 
     /// Whether the caller may push more of a guest's commands: otherwise it
-    /// should leave them where they are until some jobs have ended. A push is
-    /// never refused.
+    /// should leave them where they are until some jobs have ended. False from
+    /// 64 jobs or 32 MiB of command streams on; one more push, which is never
+    /// refused, may go beyond by its own size.
     pub fn has_room(&self) -> bool {
         self.outstanding.len() < JOBS && self.payload_bytes < PAYLOAD_BYTES
     }
@@ -101,8 +105,8 @@ impl RenderQueue {
         self.outstanding.len()
     }
 
-    /// Adds a job behind all others. Its end is handed over by
-    /// [`RenderQueue::next_completion`], always.
+    /// Adds a job behind all others, without waiting. Its end is handed over by
+    /// [`RenderQueue::next_completion`], always and once.
     pub fn push(&mut self, work: Work, when: When) -> JobId {
         if self.outstanding.is_empty() {
             self.looked = Instant::now();

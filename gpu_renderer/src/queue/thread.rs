@@ -41,7 +41,7 @@ enum State {
     Gone,
 }
 
-/// A renderer that is being made.
+/// A renderer that is being made. Dropping it gives the renderer up.
 #[derive(Debug)]
 pub struct Starting {
     thread: Thread,
@@ -49,7 +49,8 @@ pub struct Starting {
 }
 
 impl Starting {
-    /// Waits until the renderer is there, for at most `patience`.
+    /// Waits until the renderer is there, for at most `patience`, and one
+    /// second more if it has to be given up.
     ///
     /// # Errors
     /// What its start said; [`RenderError::Unavailable`] when `patience` is over,
