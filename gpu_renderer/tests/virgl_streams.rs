@@ -7,9 +7,11 @@
 
 mod virgl_support;
 
-use gpu_renderer::testing::stream::{Stream, bind};
+use gpu_renderer::testing::stream::{Stream, bind, format};
 use gpu_renderer::{RenderError, Renderer};
-use virgl_support::{backing, bytes, context, guest_memory, resource, still_works, with_renderer};
+use virgl_support::{
+    backing, bytes, context, guest_memory, picture, resource, still_works, with_renderer,
+};
 
 #[test]
 fn garbage_streams_give_errors() {
@@ -105,5 +107,26 @@ fn memory_sizes_are_written_where_there_is_a_place_only() {
             .attach_backing(resource, backing(&memory, &[(0, 64)]))
             .expect("backing");
         assert_eq!(renderer.submit(context, &mut words), Ok(()));
+    });
+}
+
+#[test]
+fn a_shader_image_of_an_unknown_format_is_refused() {
+    const SET_SHADER_IMAGES: u8 = 35;
+    with_renderer(|renderer| {
+        let context = context(renderer, 1);
+        resource(renderer, context, 7, &picture(4, 4));
+        let image = |format| [1, 0, format, 2, 0, 0, 7];
+        let mut wrong = Stream::new();
+        wrong.command(SET_SHADER_IMAGES, 0, &image(65536));
+
+        // virglrenderer 0.10.4 reads far behind its table of formats.
+        let result = renderer.submit(context, &mut wrong.into_words());
+
+        assert!(matches!(result, Err(RenderError::Impossible(_))));
+        let mut right = Stream::new();
+        right.command(SET_SHADER_IMAGES, 0, &image(format::R8G8B8A8_UNORM));
+        let result = renderer.submit(context, &mut right.into_words());
+        assert_eq!(result, Ok(()));
     });
 }

@@ -51,6 +51,14 @@ pub(super) fn symbol(name: &CStr) -> Option<*mut c_void> {
     (!address.is_null()).then_some(address)
 }
 
+/// Whether a shared library can be opened. It stays open.
+pub(super) fn opens(library: &CStr) -> bool {
+    // SAFETY: the name ends with a zero byte; the initialisers of the
+    // libraries that are asked for may be run at any time.
+    let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+    !handle.is_null()
+}
+
 /// The library returns 0 for success, else EINVAL and others of either sign.
 pub(super) fn check(call: &'static str, code: c_int) -> Result<(), RenderError> {
     match code {
@@ -72,6 +80,12 @@ mod tests {
                 Err(RenderError::Refused { call: "f", code })
             );
         }
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_does_not_open() {
+        assert!(opens(c"libc.so.6"));
+        assert!(!opens(c"libmake_coffee.so.1"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::egl::Egl;
 use super::library::Library;
-use super::{VirglConfig, capsets, log};
+use super::{VirglConfig, capsets, ffi, log};
 use crate::{Capsets, RenderError};
 
 /// The library keeps its state in global variables.
@@ -59,6 +59,7 @@ pub(super) fn start(config: &VirglConfig) -> Result<Started, RenderError> {
         hint: Some("install libEGL and a driver for it (Debian: libegl1, libegl-mesa0)".to_owned()),
     })?;
     egl.capture();
+    check_gl()?;
     check_platforms(&egl, config)?;
     let library = Library::start(claim, config.render_node.clone())
         .map_err(|error| explain(&error, config.render_node.as_deref()))?;
@@ -96,6 +97,17 @@ fn check_node(node: &Path) -> Result<(), RenderError> {
         return Err(unavailable(format!("{name} is no render node")));
     }
     Ok(())
+}
+
+/// The library's loader ends the process where there is none of these.
+fn check_gl() -> Result<(), RenderError> {
+    if ffi::opens(c"libOpenGL.so.0") || ffi::opens(c"libGL.so.1") {
+        return Ok(());
+    }
+    Err(RenderError::Unavailable {
+        reason: "neither libOpenGL.so.0 nor libGL.so.1 can be opened".to_owned(),
+        hint: Some("install OpenGL (Debian: libopengl0 or libgl1)".to_owned()),
+    })
 }
 
 /// The library takes the platforms for granted: without them it reads through

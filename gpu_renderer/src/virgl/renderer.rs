@@ -28,6 +28,13 @@ const QUERY_BYTES: u32 = 16;
 const MEMORY_INFO_BYTES: usize = 24;
 
 /// OpenGL for guests; see [the module](super).
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// sent::<gpu_renderer::virgl::VirglRenderer>();
+/// ```
 #[derive(Debug)]
 pub struct VirglRenderer {
     /// First, so that the library has ended before memory is let go.
