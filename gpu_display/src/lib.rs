@@ -10,6 +10,7 @@ pub mod dma_buf;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod input;
 pub mod output;
 pub mod surface;
 pub mod swapchain;
@@ -23,6 +24,10 @@ pub use dma_buf::{DmaBuf, DmaBufPlane};
 pub use error::DisplayError;
 pub use event::Event;
 pub use frame::{Frame, PixelSource};
+pub use input::{
+    AbsoluteAxes, EventDevice, EventDeviceKind, EventDevices, Input, InputEvent, InputQueue,
+    InputSource, KeyState,
+};
 pub use output::{Mode, Output};
 pub use surface::{Hotspot, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest};
 pub use swapchain::{Lease, Swapchain};

@@ -116,6 +116,14 @@ impl Surfaces {
         found.map(|(id, _)| id)
     }
 
+    /// Where a cursor is.
+    pub(crate) fn position_of(&self, surface: SurfaceId) -> Option<Position> {
+        match self.requests.get(&surface)?.role {
+            Role::Cursor { position, .. } => Some(position),
+            Role::Scanout { .. } => None,
+        }
+    }
+
     /// The output that a surface is on; `None` for a cursor whose scanout is gone.
     pub(crate) fn output_of(&self, surface: SurfaceId) -> Option<u32> {
         match self.requests.get(&surface)?.role {

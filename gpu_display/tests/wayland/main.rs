@@ -14,9 +14,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compositor;
+mod cursors;
 mod desk;
 mod dma_bufs;
 mod faults;
+mod inputs;
 mod liar;
 mod pixels;
 mod sharing;

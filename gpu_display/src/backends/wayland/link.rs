@@ -8,6 +8,7 @@ use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_client::{Connection, Dispatch, Proxy, QueueHandle, WEnum, delegate_noop};
 use wayland_protocols::wp::fractional_scale::v1::client::wp_fractional_scale_manager_v1::WpFractionalScaleManagerV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
+use wayland_protocols::wp::relative_pointer::zv1::client::zwp_relative_pointer_manager_v1::ZwpRelativePointerManagerV1;
 use wayland_protocols::wp::viewporter::client::wp_viewporter::WpViewporter;
 use wayland_protocols::xdg::decoration::zv1::client::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1;
 use wayland_protocols::xdg::shell::client::xdg_wm_base::{self, XdgWmBase};
@@ -17,6 +18,7 @@ use gpu_buffer::DrmFourcc;
 use super::feedback::Feedback;
 use super::import::{Kind, Refusals};
 use super::monitor::{MAX_MONITORS, Monitor};
+use super::seat::{MAX_SEATS, Seat};
 use super::state::State;
 use crate::DisplayError;
 
@@ -31,6 +33,7 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     pub(super) globals: Globals,
     pub(super) monitors: Vec<Monitor>,
+    pub(super) seats: Vec<Seat>,
     pub(super) feedback: Feedback,
     pub(super) refusals: Refusals,
     /// What a handler found to be wrong: the connection is of no use.
@@ -59,6 +62,7 @@ pub(super) struct Globals {
     pub(super) viewporter: Option<WpViewporter>,
     pub(super) fractional: Option<WpFractionalScaleManagerV1>,
     pub(super) dma_buf: Option<ZwpLinuxDmabufV1>,
+    pub(super) relative_pointer: Option<ZwpRelativePointerManagerV1>,
     /// Formats that every window may have besides the two that are always there.
     pub(super) shm_formats: Vec<DrmFourcc>,
 }
@@ -70,6 +74,8 @@ pub(super) enum Callback {
     Greeting,
     /// A window can take the next frame.
     Frame { output: u32 },
+    /// A window can take other cursors.
+    Cursors { output: u32 },
 }
 
 impl Link {
@@ -83,6 +89,7 @@ impl Link {
             stage: Stage::Greeting,
             globals: Globals::default(),
             monitors: Vec::new(),
+            seats: Vec::new(),
             feedback: Feedback::default(),
             refusals: Refusals::default(),
             trouble: None,
@@ -137,6 +144,14 @@ impl Link {
             }
             "wp_fractional_scale_manager_v1" if globals.fractional.is_none() => {
                 globals.fractional = Some(registry.bind(name, 1, queue, ()));
+            }
+            "zwp_relative_pointer_manager_v1" if globals.relative_pointer.is_none() => {
+                globals.relative_pointer = Some(registry.bind(name, 1, queue, ()));
+            }
+            // 5: events come in frames; 8: parts of a detent.
+            "wl_seat" if self.seats.len() < MAX_SEATS => {
+                let proxy = registry.bind(name, version.min(8), queue, name);
+                self.seats.push(Seat::new(name, proxy));
             }
             // 3: modifiers are told; 4: in a table.
             "zwp_linux_dmabuf_v1" if globals.dma_buf.is_none() && version >= 3 => {
@@ -219,6 +234,7 @@ impl Dispatch<WlCallback, Callback> for State {
                 }
             }
             Callback::Frame { output } => state.frame_is_shown(output),
+            Callback::Cursors { output } => state.cursors_are_shown(output),
         }
     }
 }

@@ -5,15 +5,21 @@
 //! the pictures are asked for with [`Event::Redraw`].
 
 mod content;
+mod cursor;
 mod feedback;
 mod gate;
+mod geometry;
 mod import;
 mod link;
 mod monitor;
 mod native;
+mod overlay;
+mod pointer;
+mod seat;
 mod session;
 mod shared;
 mod shm;
+mod sprite;
 mod state;
 mod statistics;
 mod surface;
@@ -33,8 +39,8 @@ use self::session::{Session, socket_of_environment};
 use self::state::State;
 use crate::desktop::Retry;
 use crate::{
-    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PollFd, Position, Presented,
-    Query, SurfaceId, SurfaceRequest,
+    Display, DisplayError, Event, EventDevice, EventDevices, Frame, Freshness, Input, InputSource,
+    Interest, Output, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
 };
 
 pub use self::statistics::WaylandStatistics;
@@ -74,6 +80,7 @@ pub struct WaylandDisplay {
     poller: Epoll,
     /// Whether the compositor did not read when it was looked at last.
     flow: Flow,
+    devices: EventDevices,
     /// What was wrong last, to say it once.
     trouble: Option<String>,
 }
@@ -99,6 +106,7 @@ impl WaylandDisplay {
             retry: Retry::connected(Instant::now()),
             poller,
             flow: Flow::Free,
+            devices: EventDevices::default(),
             trouble: None,
         };
         display.connect()?;
@@ -251,7 +259,7 @@ impl Display for WaylandDisplay {
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {
-        self.state.surfaces.set_position(surface, position)?;
+        self.state.set_position(surface, position)?;
         self.flush();
         Ok(())
     }
@@ -264,7 +272,8 @@ impl Display for WaylandDisplay {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.state.deadline(), self.retry.due()];
+        let devices = self.devices.deadline(Instant::now());
+        let deadlines = [self.state.deadline(), self.retry.due(), devices];
         deadlines.into_iter().flatten().min()
     }
 
@@ -282,10 +291,21 @@ impl Display for WaylandDisplay {
         }
         self.state.do_due_work();
         self.flush();
+        self.devices.take_from(&mut self.state.input);
         Ok(())
     }
 
     fn next_event(&mut self) -> Option<Event> {
         self.state.news.next()
+    }
+}
+
+impl InputSource for WaylandDisplay {
+    fn attach(&mut self, device: EventDevice) {
+        self.devices.attach(device);
+    }
+
+    fn next_input(&mut self) -> Option<Input> {
+        self.state.input.take_next()
     }
 }

@@ -11,7 +11,7 @@ use wayland_client::{Connection, Dispatch, Proxy, QueueHandle, delegate_noop};
 use super::link::Link;
 use super::state::State;
 use crate::desktop::{Pixels, blit};
-use crate::{DisplayError, Lease, Swapchain};
+use crate::{DisplayError, Lease, SurfaceId, Swapchain};
 
 /// Names a buffer: whose it is, and which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,19 @@ pub(super) struct BufferName {
 pub(super) enum Owner {
     /// The window of an output.
     Window(u32),
+    /// A cursor.
+    Cursor(SurfaceId, CursorPlace),
     /// Nobody waits for it to be released.
     Nobody,
+}
+
+/// Where a cursor is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CursorPlace {
+    /// Over its window.
+    Overlay,
+    /// As a pointer.
+    Pointer,
 }
 
 /// A picture inside a memory file.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use wayland_client::protocol::wl_buffer::WlBuffer;
 
+use super::cursor::Cursor;
 use super::link::{Link, Stage};
 use super::native::Names;
 use super::shm::{BufferName, Owner};
@@ -12,6 +13,7 @@ use super::statistics::WaylandStatistics;
 use super::surface::Told;
 use super::window::Window;
 use crate::desktop::{Configured, Modes, News, Size, Surfaces};
+use crate::input::InputQueue;
 use crate::{DisplayError, Frame, Output, PixelSource, Presented, Role, SurfaceId, SurfaceRequest};
 
 /// All but the connection itself.
@@ -26,6 +28,9 @@ pub(super) struct State {
     pub(super) statistics: WaylandStatistics,
     /// By number of the output.
     pub(super) windows: BTreeMap<u32, Window>,
+    /// Those that have an image, the newest last.
+    pub(super) cursors: BTreeMap<SurfaceId, Cursor>,
+    pub(super) input: InputQueue,
     /// What the compositor has said of each window.
     pub(super) told: BTreeMap<u32, Told>,
     /// While there is a connection.
@@ -43,6 +48,8 @@ impl State {
             news: News::default(),
             statistics: WaylandStatistics::default(),
             windows: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            input: InputQueue::new(),
             told: BTreeMap::new(),
             link: None,
         }
@@ -72,9 +79,13 @@ impl State {
 
     /// There is no compositor any more.
     pub(super) fn go_offline(&mut self) {
+        for cursor in self.cursors.values_mut() {
+            cursor.close();
+        }
         for window in self.windows.values_mut() {
             window.close();
         }
+        self.input.release_all();
         self.told.clear();
         self.link = None;
     }
@@ -121,6 +132,7 @@ impl State {
             let size = Size::new(request.width, request.height);
             window.resize_picture(size, self.modes.preferred(output));
         }
+        self.cursor_changed(surface, configured);
         Ok(())
     }
 
@@ -129,10 +141,12 @@ impl State {
         let Some(request) = self.surfaces.destroy(surface) else {
             return;
         };
+        self.forget_cursor(surface);
         if let Role::Scanout { output } = request.role
             && let Some(window) = self.windows.get_mut(&output)
         {
             window.vacate(Instant::now());
+            self.refresh_cursors(output);
         }
     }
 
@@ -159,17 +173,21 @@ impl State {
         let request = *self.surfaces.get(surface)?;
         self.check(surface, frame)?;
         let Role::Scanout { output } = request.role else {
+            self.present_cursor(surface, &request, frame)?;
             return Ok(Presented::Taken);
         };
         let Some(window) = self.windows.get_mut(&output) else {
             return Err(DisplayError::UnknownSurface { surface });
         };
-        match &mut self.link {
+        let presented = match &mut self.link {
             Some(link) if link.stage == Stage::Online => {
-                window.present(link, frame, &mut self.statistics)
+                window.present(link, frame, &mut self.statistics)?
             }
-            _ => Ok(window.refuse()),
-        }
+            _ => window.refuse(),
+        };
+        // They come with the first picture.
+        self.refresh_cursors(output);
+        Ok(presented)
     }
 
     /// The frame cannot go to the compositor now.
@@ -217,6 +235,7 @@ impl State {
                 }
                 self.wake(output);
             }
+            Owner::Cursor(surface, place) => self.release_cursor(surface, place, name),
             // An imported one: its name was not known when it was made.
             Owner::Nobody => {
                 for window in self.windows.values_mut() {
@@ -235,6 +254,7 @@ impl State {
         for told in self.told.values_mut() {
             told.forget_monitor(name);
         }
+        self.lose_seat(name);
         self.monitors_changed();
     }
 

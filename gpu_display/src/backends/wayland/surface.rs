@@ -14,7 +14,6 @@ use wayland_protocols::xdg::shell::client::xdg_toplevel::{self, XdgToplevel};
 
 use super::monitor::MAX_MONITORS;
 use super::state::State;
-use super::window::Asked;
 use crate::desktop::{Scale, Size};
 
 /// What a Wayland surface is for.
@@ -22,6 +21,24 @@ use crate::desktop::{Scale, Size};
 pub(super) enum SurfaceUse {
     /// The window of an output.
     Window(u32),
+    /// A cursor.
+    Cursor,
+}
+
+/// The output whose window a surface is, if it is one.
+pub(super) fn output_of(surface: &WlSurface) -> Option<u32> {
+    match surface.data::<SurfaceUse>()? {
+        SurfaceUse::Window(output) => Some(*output),
+        SurfaceUse::Cursor => None,
+    }
+}
+
+/// What the compositor asks of a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) size: Option<Size>,
+    pub(super) exact: bool,
+    pub(super) bounds: Option<Size>,
 }
 
 /// What the compositor has said of a window, but not yet that it holds.
@@ -57,6 +74,7 @@ impl State {
         let largest = shown_on.map(|monitor| monitor.scale).max();
         if let Some(scale) = told.buffer_scale.or(largest) {
             window.set_scale(scale, &mut self.modes, self.now);
+            self.refresh_cursors(output);
         }
     }
 
@@ -78,7 +96,9 @@ impl Dispatch<WlSurface, SurfaceUse> for State {
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        let SurfaceUse::Window(output) = *usage;
+        let SurfaceUse::Window(output) = *usage else {
+            return;
+        };
         let told = state.told.entry(output).or_default();
         match event {
             wl_surface::Event::Enter { output: monitor } => {
@@ -120,6 +140,7 @@ impl Dispatch<WpFractionalScaleV1, u32> for State {
             && let Some(window) = state.windows.get_mut(output)
         {
             window.set_scale(scale, &mut state.modes, state.now);
+            state.refresh_cursors(*output);
         }
     }
 }
@@ -194,6 +215,7 @@ impl Dispatch<XdgSurface, u32> for State {
         };
         let asked = state.told.entry(*output).or_default().asked;
         window.configure(link, serial, &asked, &mut state.modes, state.now);
+        state.refresh_cursors(*output);
         state.wake(*output);
     }
 }

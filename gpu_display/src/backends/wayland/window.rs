@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::content::Content;
+use super::geometry::{Geometry, Scaling};
 use super::link::{Callback, Link};
 use super::native::{Names, Native, side};
 use super::shm::Owner;
 use super::statistics::WaylandStatistics;
-use crate::desktop::{Fit, Modes, Room, Scale, Size};
+use super::surface::Asked;
+use crate::desktop::{Modes, Scale, Size};
 use crate::{DisplayError, Frame, Presented, SurfaceId};
 
 /// How long the last picture stays after its surface is gone: a guest that changes its mode takes
@@ -20,11 +22,7 @@ pub(super) struct Window {
     output: u32,
     /// The surface in it.
     pub(super) scanout: Option<SurfaceId>,
-    /// Size of that surface, or of the last one.
-    picture: Size,
-    room: Room,
-    bounds: Option<Size>,
-    scale: Scale,
+    pub(super) geometry: Geometry,
     pub(super) content: Content,
     /// The objects, while there is a compositor.
     native: Option<Native>,
@@ -35,6 +33,8 @@ pub(super) struct Window {
     waiting: bool,
     /// Whether the compositor was lost while it showed the surface.
     lost: bool,
+    /// Whether cursors may be changed.
+    cursors: Cursors,
     /// When to go black.
     blank_due: Option<Instant>,
 }
@@ -52,12 +52,15 @@ enum Stage {
     Drawing,
 }
 
-/// What the compositor asks of a window.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
-    pub(super) size: Option<Size>,
-    pub(super) exact: bool,
-    pub(super) bounds: Option<Size>,
+/// Whether cursors over a window may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cursors {
+    /// They may.
+    Settled,
+    /// The last change is not shown yet.
+    Changing,
+    /// And there is another.
+    Outdated,
 }
 
 impl Window {
@@ -65,16 +68,14 @@ impl Window {
         Self {
             output,
             scanout: None,
-            picture,
-            room: Room::Own,
-            bounds: None,
-            scale: Scale::ONE,
+            geometry: Geometry::new(output, picture),
             content: Content::new(Owner::Window(output)),
             native: None,
             stage: Stage::New,
             fresh: true,
             waiting: false,
             lost: false,
+            cursors: Cursors::Settled,
             blank_due: None,
         }
     }
@@ -101,6 +102,11 @@ impl Window {
     pub(super) fn open(&mut self, link: &Link, names: &Names) {
         if self.native.is_none() {
             self.native = Native::new(link, self.output, names);
+            let free = self.native.as_ref().is_some_and(Native::can_scale);
+            self.geometry.start_over(match free {
+                true => Scaling::Free,
+                false => Scaling::Whole,
+            });
             self.stage = Stage::New;
             self.fresh = true;
         }
@@ -112,7 +118,8 @@ impl Window {
         self.content.clear();
         self.native = None;
         self.stage = Stage::New;
-        self.bounds = None;
+        self.geometry.start_over(Scaling::Free);
+        self.cursors = Cursors::Settled;
     }
 
     /// Shows this surface from now on.
@@ -124,17 +131,9 @@ impl Window {
         self.resize_picture(picture, preferred);
     }
 
-    /// The picture has another size from the next frame on. One that is not what the window asks for
-    /// is the guest's choice, and the window follows.
+    /// The picture has another size from the next frame on.
     pub(super) fn resize_picture(&mut self, picture: Size, preferred: Option<(u32, u32)>) {
-        let is_answer = preferred == Some((picture.width, picture.height));
-        if let Room::AtMost(_) = self.room
-            && picture != self.picture
-            && !is_answer
-        {
-            self.room = Room::Own;
-        }
-        self.picture = picture;
+        self.geometry.set_picture(picture, preferred);
         self.fresh = true;
         self.content.damage_all();
     }
@@ -161,7 +160,7 @@ impl Window {
         self.blank_due = None;
         let size = match self.native.as_ref().is_some_and(Native::can_scale) {
             true => Size::new(1, 1),
-            false => self.picture,
+            false => self.geometry.picture(),
         };
         match self.content.black(link, size) {
             Ok(black) => {
@@ -258,10 +257,7 @@ impl Window {
             return;
         };
         native.ack = Some(serial);
-        self.bounds = asked.bounds;
-        if native.can_scale() {
-            self.give_room(asked, modes, now);
-        }
+        self.geometry.give_room(asked, modes, now);
         match self.stage {
             Stage::New => {
                 self.stage = Stage::Configured;
@@ -274,46 +270,9 @@ impl Window {
         }
     }
 
-    fn give_room(&mut self, asked: &Asked, modes: &mut Modes, now: Instant) {
-        let room = |size| match asked.exact {
-            true => Room::Exactly(size),
-            false => Room::AtMost(size),
-        };
-        match asked.size {
-            Some(size) if size != self.size() => {
-                self.room = room(size);
-                self.prefer(size, modes, now);
-            }
-            Some(size) if asked.exact => self.room = room(size),
-            // It is as large as the compositor wants it already.
-            Some(_) => {
-                if let Room::Exactly(size) = self.room {
-                    self.room = Room::AtMost(size);
-                }
-            }
-            None => {
-                if let Room::Exactly(_) = self.room {
-                    self.room = Room::Own;
-                }
-            }
-        }
-    }
-
-    fn prefer(&self, size: Size, modes: &mut Modes, now: Instant) {
-        let (width, height) = self.scale.pixels(size);
-        modes.prefer(self.output, width, height, now);
-    }
-
     /// The window is on a screen with another scale.
     pub(super) fn set_scale(&mut self, scale: Scale, modes: &mut Modes, now: Instant) {
-        if self.scale == scale {
-            return;
-        }
-        self.scale = scale;
-        if let Room::AtMost(size) | Room::Exactly(size) = self.room {
-            self.prefer(size, modes, now);
-        }
-        if self.is_shown() {
+        if self.geometry.set_scale(scale, modes, now) && self.is_shown() {
             self.commit_size();
         }
     }
@@ -323,38 +282,8 @@ impl Window {
         self.native.as_ref().is_some_and(Native::is_told_scale)
     }
 
-    /// The size of the window, in the compositor's units.
-    pub(super) fn size(&self) -> Size {
-        if self
-            .native
-            .as_ref()
-            .is_some_and(|native| !native.can_scale())
-        {
-            let scale = self.buffer_scale();
-            let part = |side: u32| side.checked_div(scale).unwrap_or(side);
-            return Size::new(part(self.picture.width), part(self.picture.height));
-        }
-        let fit = Fit {
-            picture: self.picture,
-            room: self.room,
-            bounds: self.bounds,
-            scale: self.scale,
-        };
-        fit.window()
-    }
-
-    /// The scale of a window that cannot be of another size than its picture.
-    fn buffer_scale(&self) -> u32 {
-        let scale = self.scale.ceil();
-        let divides = |side: u32| side.is_multiple_of(scale);
-        match divides(self.picture.width) && divides(self.picture.height) {
-            true => scale,
-            false => 1,
-        }
-    }
-
     fn apply_size(&mut self) {
-        let (size, scale) = (self.size(), self.buffer_scale());
+        let (size, scale) = (self.geometry.size(), self.geometry.buffer_scale());
         if let Some(native) = &mut self.native {
             if !native.can_scale() {
                 native.set_buffer_scale(side(scale));
@@ -373,5 +302,42 @@ impl Window {
         if let Some(native) = &mut self.native {
             native.commit();
         }
+    }
+
+    /// The objects, while there is a compositor.
+    pub(super) fn native(&self) -> Option<&Native> {
+        self.native.as_ref()
+    }
+
+    /// Whether cursors may be changed now. If not, it is remembered that they are to be.
+    pub(super) fn may_change_cursors(&mut self) -> bool {
+        if !self.is_shown() {
+            return false;
+        }
+        match self.cursors {
+            Cursors::Settled => true,
+            Cursors::Changing | Cursors::Outdated => {
+                self.cursors = Cursors::Outdated;
+                false
+            }
+        }
+    }
+
+    /// Has the changed cursors shown.
+    pub(super) fn commit_cursors(&mut self, link: &mut Link) {
+        let output = self.output;
+        if let Some(native) = &mut self.native {
+            let callback = native
+                .surface
+                .frame(&link.queue, Callback::Cursors { output });
+            link.count(&callback);
+            native.commit();
+            self.cursors = Cursors::Changing;
+        }
+    }
+
+    /// The changed cursors are shown; whether there are newer changes.
+    pub(super) fn cursors_are_shown(&mut self) -> bool {
+        std::mem::replace(&mut self.cursors, Cursors::Settled) == Cursors::Outdated
     }
 }

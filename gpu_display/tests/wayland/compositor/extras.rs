@@ -9,7 +9,6 @@ use wayland_protocols::wp::fractional_scale::v1::server::wp_fractional_scale_v1:
 use wayland_protocols::wp::viewporter::server::wp_viewport::{self, WpViewport};
 use wayland_protocols::wp::viewporter::server::wp_viewporter::{self, WpViewporter};
 use wayland_server::protocol::wl_output::{self, WlOutput};
-use wayland_server::protocol::wl_subcompositor::{self, WlSubcompositor};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
 use super::surface::SurfaceIndex;
@@ -143,32 +142,6 @@ impl Dispatch<WlOutput, ()> for World {
         _: &Client,
         _: &WlOutput,
         _: wl_output::Request,
-        (): &(),
-        _: &DisplayHandle,
-        _: &mut DataInit<'_, Self>,
-    ) {
-    }
-}
-
-impl GlobalDispatch<WlSubcompositor, ()> for World {
-    fn bind(
-        _: &mut Self,
-        _: &DisplayHandle,
-        _: &Client,
-        subcompositor: New<WlSubcompositor>,
-        (): &(),
-        init: &mut DataInit<'_, Self>,
-    ) {
-        init.init(subcompositor, ());
-    }
-}
-
-impl Dispatch<WlSubcompositor, ()> for World {
-    fn request(
-        _: &mut Self,
-        _: &Client,
-        _: &WlSubcompositor,
-        _: wl_subcompositor::Request,
         (): &(),
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,

@@ -3,7 +3,9 @@
 
 mod dma_buf;
 mod extras;
+mod overlay;
 mod picture;
+mod seat;
 mod shell;
 mod shm;
 mod surface;
@@ -16,6 +18,7 @@ use wayland_protocols::wp::fractional_scale::v1::server::wp_fractional_scale_man
 use wayland_protocols::wp::fractional_scale::v1::server::wp_fractional_scale_v1::WpFractionalScaleV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_buffer_params_v1::ZwpLinuxBufferParamsV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
+use wayland_protocols::wp::relative_pointer::zv1::server::zwp_relative_pointer_manager_v1::ZwpRelativePointerManagerV1;
 use wayland_protocols::wp::viewporter::server::wp_viewporter::WpViewporter;
 use wayland_protocols::xdg::decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1;
 use wayland_protocols::xdg::shell::server::xdg_wm_base::XdgWmBase;
@@ -24,14 +27,19 @@ use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::WlCallback;
 use wayland_server::protocol::wl_compositor::WlCompositor;
 use wayland_server::protocol::wl_output::WlOutput;
+use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_shm::WlShm;
 use wayland_server::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_server::{Client, Display, DisplayHandle, ListeningSocket, Resource};
 
 pub(crate) use dma_buf::{DmaBufOffer, DmaBuffer, Import, Table};
 pub(crate) use picture::Picture;
+pub(crate) use seat::{Inputs, PointerCursor};
 pub(crate) use shell::{FULLSCREEN, MAXIMIZED, Window};
 pub(crate) use surface::Surface;
+
+/// A place or a size.
+pub(crate) type Pair = (i32, i32);
 
 /// What the compositor has; `None` and an empty list are nothing.
 #[derive(Clone, Debug)]
@@ -41,6 +49,9 @@ pub(crate) struct Offer {
     pub(crate) fractional: Option<u32>,
     pub(crate) decoration: Option<u32>,
     pub(crate) dma_buf: Option<DmaBufOffer>,
+    /// Seats, each with keyboard, pointer and touchscreen.
+    pub(crate) seats: Vec<u32>,
+    pub(crate) relative_pointer: Option<u32>,
     /// The scales of its monitors.
     pub(crate) monitors: Vec<i32>,
     /// wl_shm formats besides the two that are always there.
@@ -55,6 +66,8 @@ impl Default for Offer {
             fractional: None,
             decoration: Some(1),
             dma_buf: None,
+            seats: Vec::new(),
+            relative_pointer: Some(1),
             monitors: Vec::new(),
             formats: Vec::new(),
         }
@@ -96,6 +109,7 @@ pub(crate) struct World {
     pub(crate) outputs: Vec<WlOutput>,
     monitors: Vec<GlobalId>,
     pub(crate) fractional: Option<WpFractionalScaleV1>,
+    pub(crate) input: Inputs,
     /// Rules that the client broke.
     pub(crate) violations: Vec<String>,
     pub(crate) clients: Vec<Client>,
@@ -187,6 +201,12 @@ impl Compositor {
         if let Some(offer) = &offer.dma_buf {
             handle.create_global::<World, ZwpLinuxDmabufV1, ()>(offer.version, ());
         }
+        for version in &offer.seats {
+            handle.create_global::<World, WlSeat, ()>(*version, ());
+        }
+        if let Some(version) = offer.relative_pointer {
+            handle.create_global::<World, ZwpRelativePointerManagerV1, ()>(version, ());
+        }
         let monitors = offer.monitors.iter();
         let monitors = monitors
             .map(|scale| handle.create_global::<World, WlOutput, i32>(4, *scale))
@@ -206,6 +226,7 @@ impl Compositor {
                 outputs: Vec::new(),
                 monitors,
                 fractional: None,
+                input: Inputs::default(),
                 violations: Vec::new(),
                 clients: Vec::new(),
                 pools: 0,

@@ -19,6 +19,8 @@ pub(crate) enum Role {
     None,
     /// Number of its window.
     Window(usize),
+    Overlay,
+    Pointer,
 }
 
 /// Rectangles of damage: x, y, width, height.
@@ -43,6 +45,8 @@ pub(crate) struct Surface {
     pub(crate) alive: bool,
     pub(crate) pending: Pending,
     pub(crate) buffer: Option<WlBuffer>,
+    /// Whether it was not released.
+    kept: bool,
     pub(crate) scale: i32,
     /// x, y, width, height of the part of the buffer that is shown.
     pub(crate) source: Option<(f64, f64, f64, f64)>,
@@ -50,6 +54,12 @@ pub(crate) struct Surface {
     /// The pixels, of which only damaged ones were ever looked at.
     pub(crate) screen: Option<Picture>,
     /// The damage of each commit with a buffer.
+    /// Number of the surface that it lies over, and where: now, and from that one's next commit on.
+    pub(crate) parent: Option<usize>,
+    pub(crate) place: (i32, i32),
+    pub(crate) next_place: Option<(i32, i32)>,
+    /// Whether clicks go to what is below.
+    pub(crate) lets_clicks_through: bool,
     pub(crate) damages: Vec<Damage>,
     pub(crate) commits: u32,
 }
@@ -109,16 +119,19 @@ impl World {
                 let old = surface.buffer.replace(buffer.clone());
                 surface.show(&buffer, &pending.damage);
                 surface.damages.push(pending.damage);
-                let releasing = match releases {
-                    Releases::OnReplace => old.filter(|old| *old != buffer),
-                    Releases::AtOnce | Releases::Twice => Some(buffer),
-                    Releases::Never => None,
-                };
-                if let Some(buffer) = releasing.filter(Resource::is_alive) {
+                let mut releasing = Vec::new();
+                let kept = std::mem::take(&mut surface.kept);
+                match releases {
+                    Releases::Never => surface.kept = kept,
+                    _ => releasing.extend(old.filter(|old| kept && *old != buffer)),
+                }
+                match releases {
+                    Releases::AtOnce => releasing.push(buffer),
+                    Releases::Twice => releasing.extend([buffer.clone(), buffer]),
+                    Releases::OnReplace | Releases::Never => surface.kept = true,
+                }
+                for buffer in releasing.iter().filter(|buffer| buffer.is_alive()) {
                     buffer.release();
-                    if releases == Releases::Twice {
-                        buffer.release();
-                    }
                 }
             }
             Some(None) => {
@@ -145,6 +158,13 @@ impl World {
         }
         self.callbacks.extend(pending.callbacks);
         self.violations.extend(wrong.into_iter().map(String::from));
+        for surface in &mut self.surfaces {
+            if surface.parent == Some(index.0)
+                && let Some(place) = surface.next_place.take()
+            {
+                surface.place = place;
+            }
+        }
         if let Role::Window(window) = self.surfaces[index.0].role {
             self.commit_window(window);
         }
@@ -174,7 +194,9 @@ impl Dispatch<WlCompositor, ()> for World {
         _: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
-        if let wl_compositor::Request::CreateSurface { id } = request {
+        if let wl_compositor::Request::CreateRegion { id } = request {
+            init.init(id, ());
+        } else if let wl_compositor::Request::CreateSurface { id } = request {
             let index = SurfaceIndex(world.surfaces.len());
             let resource = init.init(id, index);
             world.surfaces.push(Surface {
@@ -183,10 +205,15 @@ impl Dispatch<WlCompositor, ()> for World {
                 alive: true,
                 pending: Pending::default(),
                 buffer: None,
+                kept: false,
                 scale: 1,
                 source: None,
                 destination: None,
                 screen: None,
+                parent: None,
+                place: (0, 0),
+                next_place: None,
+                lets_clicks_through: false,
                 damages: Vec::new(),
                 commits: 0,
             });
@@ -218,6 +245,9 @@ impl Dispatch<WlSurface, SurfaceIndex> for World {
                 pending.callbacks.push(init.init(callback, ()));
             }
             wl_surface::Request::SetBufferScale { scale } => pending.scale = Some(scale),
+            wl_surface::Request::SetInputRegion { region } => {
+                world.surfaces[index.0].lets_clicks_through = region.is_some();
+            }
             wl_surface::Request::Commit => world.commit(*index),
             _ => {}
         }
