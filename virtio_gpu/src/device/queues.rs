@@ -10,7 +10,7 @@ use super::{Device, Held, QueueIndex, StoppedQueue, Turn};
 use crate::backend::{Left, Outcome};
 use crate::error::{CommandError, DeviceError, chain_of};
 use crate::fence::{Taken, Timeline};
-use crate::protocol::{Features, RequestHeader, decode};
+use crate::protocol::{Features, RequestHeader, decode, wire};
 use crate::queue::{Chain, ChainLimits, Popped, QueueSetup, VirtQueue};
 
 /// Length of a response header: the shortest answer there is.
@@ -111,7 +111,12 @@ impl<D: Display> Device<D> {
                 break;
             }
             match queue.pop(&memory, &mut self.request, chain_limits) {
-                Popped::Request(chain) => self.handle(index, chain, &memory, &mut released),
+                Popped::Request(chain) => {
+                    if !is_stream(&self.request) {
+                        self.request.truncate(self.backend.limits().request_bytes);
+                    }
+                    self.handle(index, chain, &memory, &mut released);
+                }
                 Popped::Unreadable(chain) => released.push(Answer::unreadable(index, chain)),
                 Popped::Malformed(chain) => released.push(Answer::none(index, chain)),
                 Popped::Empty if queue.enable_kicks(&memory) => continue,
@@ -270,4 +275,10 @@ impl<D: Display> Device<D> {
             ..Turn::default()
         }
     }
+}
+
+/// Whether a request is a command stream, which may be longer than others.
+fn is_stream(request: &[u8]) -> bool {
+    let kind = request.first_chunk().copied().map(u32::from_le_bytes);
+    kind == Some(wire::CMD_SUBMIT_3D)
 }
