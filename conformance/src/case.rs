@@ -67,6 +67,13 @@ pub enum Step {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// Guest memory holds these bytes.
+    Holds {
+        /// Guest-physical address.
+        address: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
     /// A scanout shows this now; `None` if it is off.
     Shows {
         /// Number of the scanout.
@@ -189,6 +196,12 @@ pub const OOM: Expect = &[Outcome::Response(0x1201)];
 pub const BADSCAN: Expect = &[Outcome::Response(0x1202)];
 /// RESP_ERR_INVALID_RESOURCE_ID.
 pub const BADRES: Expect = &[Outcome::Response(0x1203)];
+/// RESP_OK_CAPSET_INFO.
+pub const CAPSET_INFO: Expect = &[Outcome::Response(0x1102)];
+/// RESP_OK_CAPSET.
+pub const CAPSET: Expect = &[Outcome::Response(0x1103)];
+/// RESP_ERR_INVALID_CONTEXT_ID.
+pub const BADCTX: Expect = &[Outcome::Response(0x1204)];
 /// RESP_ERR_INVALID_PARAMETER.
 pub const BADPARAM: Expect = &[Outcome::Response(0x1205)];
 /// Out of memory, or an invalid parameter.
@@ -201,6 +214,16 @@ pub const UNSPEC_OR_BADRES: Expect = &[Outcome::Response(0x1200), Outcome::Respo
 pub const OK_OR_BADPARAM: Expect = &[Outcome::Response(0x1100), Outcome::Response(0x1205)];
 /// Any of the six errors.
 pub const ANY_ERROR: Expect = &[
+    Outcome::Response(0x1200),
+    Outcome::Response(0x1201),
+    Outcome::Response(0x1202),
+    Outcome::Response(0x1203),
+    Outcome::Response(0x1204),
+    Outcome::Response(0x1205),
+];
+/// Done, or any of the six errors.
+pub const OK_OR_ANY_ERROR: Expect = &[
+    Outcome::Response(0x1100),
     Outcome::Response(0x1200),
     Outcome::Response(0x1201),
     Outcome::Response(0x1202),
@@ -260,6 +283,12 @@ impl Case {
     #[must_use]
     pub fn write(self, address: u64, bytes: Vec<u8>) -> Self {
         self.step(Step::Write { address, bytes })
+    }
+
+    /// Adds bytes that guest memory must hold.
+    #[must_use]
+    pub fn holds(self, address: u64, bytes: Vec<u8>) -> Self {
+        self.step(Step::Holds { address, bytes })
     }
 
     /// Adds what a scanout must show.

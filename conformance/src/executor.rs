@@ -50,6 +50,9 @@ pub enum ShownCursor {
 ///
 /// Its guest memory is that of [`map`](crate::map), its driver works on it, and both queues run.
 pub trait Executor: Debug {
+    /// The features that a case begins with.
+    fn features(&self) -> u64;
+
     /// The guest's memory.
     fn memory(&self) -> Arc<GuestMemoryMmap>;
 

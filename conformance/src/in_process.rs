@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use gpu_renderer::RenderQueue;
+use gpu_renderer::testing::{Journal, Recording};
 use virtio_gpu::testing::Driver;
-use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex, QueueSetup, Turn};
+use virtio_gpu::{Device, DeviceConfig, Limits, Progress, QueueIndex, QueueSetup, Turn};
 use vm_memory::{GuestAddress, GuestMemoryMmap};
 
 use crate::executor::{Executor, Footprint, Log, ShownCursor};
@@ -17,6 +19,9 @@ use crate::violation::Violation;
 /// `VIRTIO_GPU_F_EDID`, `VIRTIO_F_INDIRECT_DESC` and `VIRTIO_F_VERSION_1`.
 pub const FEATURES: u64 = 1 << 1 | 1 << 28 | 1 << 32;
 
+/// `VIRTIO_GPU_F_VIRGL` and `VIRTIO_GPU_F_CONTEXT_INIT`, which are offered besides where there is a renderer.
+pub const FEATURES_3D: u64 = 1 << 0 | 1 << 4;
+
 /// Both queues.
 pub const QUEUES: [QueueIndex; 2] = [QueueIndex::Control, QueueIndex::Cursor];
 
@@ -25,6 +30,9 @@ pub const QUEUES: [QueueIndex; 2] = [QueueIndex::Control, QueueIndex::Cursor];
 pub struct InProcess {
     /// The device.
     pub device: Device<Screen>,
+    /// What the renderer is asked, where there is one.
+    pub journal: Option<Journal>,
+    features: u64,
     driver: Driver,
     memory: Arc<GuestMemoryMmap>,
     interrupts: Turn,
@@ -32,25 +40,50 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// A device with so many scanouts whose driver is up.
+    /// A 2D device with so many scanouts whose driver is up.
     pub fn new(scanouts: u32, limits: Limits) -> Self {
+        let config = DeviceConfig { scanouts, limits };
+        let device = Device::new(config, Screen::new(scanouts)).expect("1 to 16 scanouts");
+        Self::around(device, None, FEATURES)
+    }
+
+    /// The same with the recording renderer, in this thread.
+    pub fn rendering(scanouts: u32, limits: Limits) -> Self {
+        let config = DeviceConfig { scanouts, limits };
+        let (recording, journal) = Recording::new();
+        let queue = RenderQueue::inline(Box::new(recording));
+        let device = Device::with_renderer(config, Screen::new(scanouts), queue);
+        let device = device.expect("1 to 16 scanouts");
+        Self::around(device, Some(journal), FEATURES | FEATURES_3D)
+    }
+
+    fn around(device: Device<Screen>, journal: Option<Journal>, features: u64) -> Self {
         log_lines::collect();
         let ranges = REGIONS.map(|(at, bytes)| (GuestAddress(at), bytes as usize));
         let memory = GuestMemoryMmap::from_ranges(&ranges).expect("there is memory for a guest");
         let memory = Arc::new(memory);
-        let config = DeviceConfig {
-            scanouts,
-            limits,
-        };
         let mut made = Self {
-            device: Device::new(config, Screen::new(scanouts)).expect("1 to 16 scanouts"),
+            device,
+            journal,
+            features,
             driver: Driver::new(memory.clone()),
             memory,
             interrupts: Turn::default(),
             log_taken: Instant::now(),
         };
-        made.start(FEATURES);
+        made.start(features);
         made
+    }
+
+    /// Brings the renderer to rest.
+    fn rest(&mut self) {
+        loop {
+            let quiescing = self.device.quiesce(Instant::now());
+            self.interrupts = self.interrupts.merge(quiescing.turn);
+            if quiescing.progress == Progress::Done {
+                break;
+            }
+        }
     }
 
     fn start(&mut self, features: u64) {
@@ -70,6 +103,10 @@ impl InProcess {
 }
 
 impl Executor for InProcess {
+    fn features(&self) -> u64 {
+        self.features
+    }
+
     fn memory(&self) -> Arc<GuestMemoryMmap> {
         self.memory.clone()
     }
@@ -92,6 +129,8 @@ impl Executor for InProcess {
     fn idle(&mut self) {
         let turn = self.device.dispatch_display(Instant::now());
         self.interrupts = self.interrupts.merge(turn);
+        let turn = self.device.dispatch_renderer(Instant::now());
+        self.interrupts = self.interrupts.merge(turn);
         for queue in QUEUES {
             self.kick(queue);
         }
@@ -111,13 +150,19 @@ impl Executor for InProcess {
     }
 
     fn set_up(&mut self, queue: QueueIndex, setup: &QueueSetup) -> bool {
+        self.rest();
         let _ = self.device.stop_queue(queue);
         self.device.start_queue(queue, setup).is_ok()
     }
 
     fn reset(&mut self, features: u64) -> Result<(), Violation> {
+        self.rest();
         self.device.reset();
         self.start(features);
+        let _ = self.device.dispatch_renderer(Instant::now());
+        if let Some(journal) = &self.journal {
+            journal.take_calls();
+        }
         Ok(())
     }
 
@@ -126,6 +171,7 @@ impl Executor for InProcess {
             .memory
             .remove_region(GuestAddress(PLUGGED), PLUGGED_BYTES)
             .expect("the region is there");
+        self.rest();
         self.device.set_memory(Arc::new(rest));
     }
 
@@ -146,8 +192,26 @@ impl Executor for InProcess {
             .scanouts()
             .iter()
             .filter(|s| s.cursor.image.is_some());
+        let journal = self.journal.as_ref();
+        let renderer_has = |count: fn(&Journal) -> usize| journal.map_or(0, count) as u64;
         Footprint(vec![
             ("resources", resources.len() as u64),
+            ("contexts", backend.contexts().len() as u64),
+            ("attachments", backend.contexts().attachments() as u64),
+            ("awaited jobs", backend.awaited_jobs() as u64),
+            (
+                "contexts of the renderer",
+                renderer_has(|j| j.contexts().len()),
+            ),
+            (
+                "resources of the renderer",
+                renderer_has(|j| j.resources().len()),
+            ),
+            (
+                "backings of the renderer",
+                renderer_has(|j| j.backed().len()),
+            ),
+            ("bytes of the renderer's", resources.renderer_bytes()),
             ("bytes of pixels", resources.host_bytes()),
             ("backing entries", resources.backing_entries() as u64),
             ("scanouts shown", shown.count() as u64),

@@ -22,6 +22,7 @@ pub mod in_process;
 pub mod log_lines;
 pub mod map;
 pub mod message;
+pub mod message_3d;
 pub mod model;
 pub mod monitor;
 pub mod oracle;

@@ -28,7 +28,7 @@ impl Message {
         let room = match command {
             Command::GetDisplayInfo => 408,
             Command::GetCapsetInfo { .. } | Command::ResourceAssignUuid { .. } => 40,
-            Command::GetCapset { .. } => 2048,
+            Command::GetCapset { .. } => 4096,
             Command::GetEdid { .. } => 1056,
             Command::ResourceMapBlob { .. } => 32,
             _ => 24,

@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::executor::{Executor, Footprint, Log, ShownCursor};
 use crate::front_end::FrontEnd;
 use crate::guest::{Guest, QUEUES, place};
-use crate::in_process::FEATURES;
+use crate::in_process::{FEATURES, FEATURES_3D};
 use crate::map::REGIONS;
 use crate::monitor::Monitor;
 use crate::picture::Picture;
@@ -34,6 +34,7 @@ pub struct OverVhostUser {
     daemon: Daemon,
     front_end: FrontEnd,
     monitor: Option<Monitor>,
+    features: u64,
     frozen: bool,
     unplugged: bool,
     failed: [bool; 2],
@@ -44,15 +45,35 @@ pub struct OverVhostUser {
 impl OverVhostUser {
     /// Starts the daemon, which takes `--socket-path`, with further arguments.
     pub fn start(program: &str, arguments: &[&str]) -> Self {
-        let daemon = Daemon::start_with(program, arguments);
+        Self::around(Daemon::start_with(program, arguments), FEATURES)
+    }
+
+    /// The same with virglrenderer; what the daemon says where that cannot be had.
+    ///
+    /// # Errors
+    /// The daemon's log.
+    pub fn start_rendering(program: &str, arguments: &[&str]) -> Result<Self, String> {
+        let arguments = [&["--renderer", "auto"], arguments].concat();
+        let daemon = Daemon::start_with(program, &arguments);
+        if !daemon.log().contains("renderer: virgl on ") {
+            return Err(daemon.log());
+        }
+        Ok(Self::around(daemon, FEATURES | FEATURES_3D))
+    }
+
+    fn around(daemon: Daemon, features: u64) -> Self {
         let mut front_end = FrontEnd::connect_for(&daemon, Guest::with_regions(&REGIONS));
-        front_end.features = FEATURES | PROTOCOL;
+        if features & FEATURES_3D != 0 {
+            front_end.draws_in_3d();
+        }
+        front_end.features = features | PROTOCOL;
         front_end.realize();
         let gpu = front_end.start();
         let mut made = Self {
             daemon,
             front_end,
             monitor: Some(Monitor::new(gpu)),
+            features,
             frozen: false,
             unplugged: false,
             failed: [false; 2],
@@ -73,6 +94,10 @@ impl OverVhostUser {
 }
 
 impl Executor for OverVhostUser {
+    fn features(&self) -> u64 {
+        self.features
+    }
+
     fn memory(&self) -> Arc<GuestMemoryMmap> {
         self.front_end.guest.memory.clone()
     }

@@ -12,7 +12,6 @@ use crate::case::{
 };
 use crate::exchange::Exchange;
 use crate::executor::{Executor, ShownCursor};
-use crate::in_process::FEATURES;
 use crate::map::LEGAL_IMAGE;
 use crate::message::{attach, create, display_info, flush, set_scanout, transfer, unref, whole};
 use crate::oracle::{Watched, check_log, judge_answer, read, write, written};
@@ -113,10 +112,11 @@ pub fn run(executor: &mut dyn Executor, cases: &[Case]) -> Report {
     let mut report = Report::default();
     for case in cases {
         for fencing in [Fencing::Off, Fencing::On] {
+            let features = executor.features();
             let mut run = Run {
                 executor: &mut *executor,
                 fencing,
-                features: FEATURES,
+                features,
                 inputs: 0,
                 step: None,
             };
@@ -132,7 +132,7 @@ pub fn run(executor: &mut dyn Executor, cases: &[Case]) -> Report {
                     violation,
                 });
                 // The next case starts from a clean device whatever this one left.
-                let _ = executor.reset(FEATURES);
+                let _ = executor.reset(features);
                 let _ = executor.take_log();
             }
         }
@@ -163,10 +163,10 @@ impl Run<'_> {
             self.probe()?;
             self.legal_sequence()?;
         }
-        self.reset(FEATURES)?;
+        self.reset(self.executor.features())?;
         self.probe()?;
         self.legal_sequence()?;
-        self.reset(FEATURES)?;
+        self.reset(self.executor.features())?;
         let after = self.executor.footprint();
         if after != before {
             return Err(Violation::Leak {
@@ -194,6 +194,14 @@ impl Run<'_> {
                 expect,
             } => self.ring(*queue, writes, expect),
             Step::RefusedSetup { queue, setup } => self.refused_setup(*queue, *setup),
+            Step::Holds { address, bytes } => {
+                let got = read(&self.executor.memory(), *address, bytes.len());
+                let place = got.iter().zip(bytes).position(|(got, bytes)| got != bytes);
+                match place {
+                    Some(place) => Err(Violation::Memory(address + place as u64)),
+                    None => Ok(()),
+                }
+            }
             Step::Write { address, bytes } => {
                 write(&self.executor.memory(), *address, bytes);
                 Ok(())

@@ -70,6 +70,9 @@ pub enum Violation {
     /// A byte was written where none may be.
     #[error("guest memory was written at {0:#x}")]
     Canary(u64),
+    /// Guest memory does not hold what it must.
+    #[error("guest memory is not right at {0:#x}")]
+    Memory(u64),
     /// A refused request changed something.
     #[error("{what} was refused and changed {before} to {after}")]
     SideEffect {

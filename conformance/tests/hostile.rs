@@ -4,41 +4,53 @@
 use std::collections::BTreeSet;
 
 use conformance::rows::{FRONT_END_ROWS, Place, ROWS};
-use conformance::tables::{ALL, Setting};
+use conformance::tables::{ALL, RENDERING, Rendering, Setting, Table};
 use conformance::{InProcess, run};
 use virtio_gpu::Limits;
 
-fn clean(name: &str, scanouts: u32) {
+const NAMES: fn(&Table) -> &'static str = |(name, _)| name;
+
+fn clean(name: &str, scanouts: u32, rendering: Rendering) {
     let setting = Setting {
         scanouts,
         rounds: 2000,
+        rendering,
     };
-    let (_, table) = ALL.iter().find(|(known, _)| *known == name).unwrap();
-    let mut device = InProcess::new(scanouts, Limits::default());
+    let mut tables = ALL.iter().chain(RENDERING);
+    let (_, table) = tables.find(|(known, _)| *known == name).unwrap();
+    let mut device = match rendering {
+        Rendering::Nothing => InProcess::new(scanouts, Limits::default()),
+        _ => InProcess::rendering(scanouts, Limits::default()),
+    };
     let report = run(&mut device, &table(&setting));
     println!("{name}: {} cases, {} inputs", report.cases, report.inputs);
     report.assert_clean();
 }
 
 macro_rules! tables {
-    ($($test:ident: $name:literal;)*) => {
-        $(
-            #[test]
-            fn $test() {
-                clean($name, 4);
-            }
-        )*
+    ($module:ident, $rendering:expr, $expected:expr; $($test:ident: $name:literal;)*) => {
+        mod $module {
+            use super::*;
 
-        #[test]
-        fn every_table_is_run() {
-            let run = BTreeSet::from([$($name),*]);
-            let all: BTreeSet<_> = ALL.iter().map(|(name, _)| *name).collect();
-            assert_eq!(run, all);
+            $(
+                #[test]
+                fn $test() {
+                    clean($name, 4, $rendering);
+                }
+            )*
+
+            #[test]
+            fn every_table_is_run() {
+                let run = BTreeSet::from([$($name),*]);
+                let expected: BTreeSet<&str> = $expected;
+                assert_eq!(run, expected);
+            }
         }
     };
 }
 
 tables! {
+    a_2d_device, Rendering::Nothing, ALL.iter().map(NAMES).collect();
     chains: "V, chains";
     rings: "V, rings";
     headers: "H, headers";
@@ -54,29 +66,59 @@ tables! {
     cursors: "P";
 }
 
+tables! {
+    a_device_that_renders, Rendering::Recording, {
+        let all = ALL.iter().chain(RENDERING).map(NAMES);
+        // Such a device has capability sets.
+        all.filter(|name| *name != "K").collect()
+    };
+    chains: "V, chains";
+    rings: "V, rings";
+    headers: "H, headers";
+    lengths: "H, lengths";
+    displays: "D";
+    creating: "C";
+    unreferencing: "U";
+    scanouts: "S";
+    flushing: "F";
+    transferring: "T";
+    backing: "A";
+    cursors: "P";
+    contexts: "G, contexts";
+    resources: "G, resources";
+    transfers: "G, transfers";
+    streams: "G, streams";
+    timelines: "H, timelines";
+    capability_sets: "K, with 3D";
+    pictures: "S and P, with 3D";
+}
+
 #[test]
 fn scanouts_at_the_most_there_can_be() {
-    clean("S", 16);
+    clean("S", 16, Rendering::Nothing);
+    clean("S and P, with 3D", 16, Rendering::Recording);
+}
+
+/// The rows that tables try.
+fn tried(tables: &[Table]) -> BTreeSet<&'static str> {
+    let setting = Setting {
+        scanouts: 4,
+        rounds: 1,
+        rendering: Rendering::Recording,
+    };
+    let cases = tables.iter().flat_map(|(_, table)| table(&setting));
+    cases.map(|case| case.id).collect()
+}
+
+fn listed(places: [Place; 2]) -> BTreeSet<&'static str> {
+    let rows = ROWS.iter().filter(|(_, place)| places.contains(place));
+    rows.map(|(id, _)| *id).collect()
 }
 
 #[test]
 fn every_row_is_tried_where_the_list_says() {
-    let setting = Setting {
-        scanouts: 4,
-        rounds: 1,
-    };
-    let tried: BTreeSet<_> = ALL
-        .iter()
-        .flat_map(|(_, table)| table(&setting))
-        .map(|case| case.id)
-        .collect();
-    let listed: BTreeSet<_> = ROWS
-        .iter()
-        .filter(|(_, place)| *place == Place::Tables)
-        .map(|(id, _)| *id)
-        .collect();
-
-    assert_eq!(tried, listed);
+    assert_eq!(tried(ALL), listed([Place::Tables, Place::Both]));
+    assert_eq!(tried(RENDERING), listed([Place::Rendering, Place::Both]));
 }
 
 #[test]
@@ -92,6 +134,7 @@ fn no_row_is_left_out() {
         ('T', 14),
         ('A', 16),
         ('K', 8),
+        ('G', 31),
         ('P', 12),
     ];
     let expected: Vec<_> = counts

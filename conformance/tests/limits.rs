@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use conformance::tables::{ALL, Setting, limit_tables};
+use conformance::tables::{ALL, Rendering, Setting, limit_tables, rendering_limit_tables};
 use conformance::{Executor, InProcess, run};
 use virtio_gpu::protocol::Command;
 use virtio_gpu::{Limits, QueueIndex};
@@ -14,6 +14,14 @@ const CONTROL: QueueIndex = QueueIndex::Control;
 fn what_is_held_ends_at_its_limit_and_all_else_goes_on() {
     for table in limit_tables() {
         let mut device = InProcess::new(4, table.limits);
+        run(&mut device, &table.cases).assert_clean();
+    }
+}
+
+#[test]
+fn the_same_holds_for_a_device_that_renders() {
+    for table in limit_tables().into_iter().chain(rendering_limit_tables()) {
+        let mut device = InProcess::rendering(4, table.limits);
         run(&mut device, &table.cases).assert_clean();
     }
 }
@@ -31,10 +39,13 @@ fn no_limit_is_left_out() {
         "turn_micros",
         "transfer_step_bytes",
         "present_step_bytes",
+        // virtio_gpu/tests/rendering/quiesce.rs
+        "drain_millis",
     ];
+    let tables = || limit_tables().into_iter().chain(rendering_limit_tables());
 
     for field in fields {
-        let tried = limit_tables().iter().any(|table| table.field == field);
+        let tried = tables().any(|table| table.field == field);
         assert!(tried || here.contains(&field.as_str()), "{field}");
     }
 }
@@ -44,6 +55,7 @@ fn however_small_the_steps_of_transfers_and_frames_nothing_else_differs() {
     let setting = Setting {
         scanouts: 4,
         rounds: 20,
+        rendering: Rendering::Nothing,
     };
     for (step, tables) in [(1, "SF"), (700, "STFAP")] {
         let mut limits = Limits::default();

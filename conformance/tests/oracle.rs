@@ -70,6 +70,10 @@ impl Faulty {
 }
 
 impl Executor for Faulty {
+    fn features(&self) -> u64 {
+        self.device.features()
+    }
+
     fn memory(&self) -> Arc<GuestMemoryMmap> {
         self.device.memory()
     }

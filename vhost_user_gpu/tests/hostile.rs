@@ -1,7 +1,7 @@
 //! Every table of hostile and legal inputs, over real sockets and rings.
 #![allow(clippy::unwrap_used)]
 
-use conformance::tables::{ALL, Setting};
+use conformance::tables::{ALL, Rendering, Setting};
 use conformance::{OverVhostUser, run};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vhost-user-gpu");
@@ -10,6 +10,7 @@ fn clean(name: &str) {
     let setting = Setting {
         scanouts: 16,
         rounds: 500,
+        rendering: Rendering::Nothing,
     };
     let (_, table) = ALL.iter().find(|(known, _)| *known == name).unwrap();
     let mut daemon = OverVhostUser::start(PROGRAM, &["--log-level", "warn"]);

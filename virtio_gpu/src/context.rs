@@ -173,6 +173,11 @@ impl ContextTable {
             .unwrap_or_default()
     }
 
+    /// Number of resources that contexts may use, each counted for each context.
+    pub fn attachments(&self) -> usize {
+        self.attachments
+    }
+
     /// Number of live contexts.
     pub fn len(&self) -> usize {
         self.contexts.len()

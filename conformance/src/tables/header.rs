@@ -154,7 +154,9 @@ fn fences(setting: &Setting) -> Vec<Case> {
     }
     let ring = |context| create(1, 4, 4).fenced(7).flags(3).ring(context, 1);
     cases.push(
-        Case::hostile("H14", "a ring index without its feature").send(ring(0), IGNORED_OR_REFUSED),
+        Case::hostile("H14", "a ring index without its feature")
+            .step(in_2d())
+            .send(ring(0), IGNORED_OR_REFUSED),
     );
     for context in [1, u32::MAX] {
         cases.push(
@@ -163,12 +165,19 @@ fn fences(setting: &Setting) -> Vec<Case> {
         );
     }
     cases.push(
-        Case::hostile("H19", "fences on thousands of timelines").repeat(setting.rounds, |round| {
-            let message = flush(1, whole(1, 1)).fenced(u64::from(round)).flags(3);
-            vec![Step::send(message.ring(round, round as u8), BADRES)]
-        }),
+        Case::hostile("H19", "fences on thousands of timelines")
+            .step(in_2d())
+            .repeat(setting.rounds, |round| {
+                let message = flush(1, whole(1, 1)).fenced(u64::from(round)).flags(3);
+                vec![Step::send(message.ring(round, round as u8), BADRES)]
+            }),
     );
     cases
+}
+
+/// A driver that negotiates no 3D, whatever is offered.
+fn in_2d() -> Step {
+    Step::Reset { features: FEATURES }
 }
 
 fn rooms() -> Vec<Case> {
@@ -221,10 +230,15 @@ fn not_offered() -> Vec<Case> {
     };
     for command in COMMANDS_3D {
         let why = format!("3D command {:#x}", command.0);
-        cases.push(Case::hostile("H24", why).send(sized(command), UNSPEC));
+        cases.push(
+            Case::hostile("H24", why)
+                .step(in_2d())
+                .send(sized(command), UNSPEC),
+        );
     }
     cases.push(
         Case::hostile("H24", "a command stream of 4 GiB in 4 bytes")
+            .step(in_2d())
             .send(sized((0x0207, 36)).patched(24, &[0xff; 4]), ANY_ERROR),
     );
     for (command, expect) in [

@@ -1,7 +1,9 @@
 //! H06 and H07: every command cut at every length, and with bytes behind its end.
 
-use super::{Setting, image};
-use crate::case::{BADPARAM, Case, DISPLAY_INFO, EDID, Expect, OK, UNSPEC, UNSPEC_OR_BADPARAM};
+use super::{Rendering, Setting, image};
+use crate::case::{
+    BADPARAM, CAPSET, CAPSET_INFO, Case, DISPLAY_INFO, EDID, Expect, OK, UNSPEC, UNSPEC_OR_BADPARAM,
+};
 use crate::map::IMAGE;
 use crate::message::{
     Message, attach, capset, capset_info, create, detach, display_info, edid, flush, move_cursor,
@@ -43,7 +45,7 @@ const SIZES_OTHER: [(u32, usize); 13] = [
     (0x0209, 32),
 ];
 
-pub(super) fn cases(_: &Setting) -> Vec<Case> {
+pub(super) fn cases(setting: &Setting) -> Vec<Case> {
     let mut cases = Vec::new();
     for (kind, size) in SIZES_2D {
         cases.extend(cut(kind, size, BADPARAM));
@@ -51,7 +53,7 @@ pub(super) fn cases(_: &Setting) -> Vec<Case> {
     for (kind, size) in SIZES_OTHER {
         cases.extend(cut(kind, size, UNSPEC_OR_BADPARAM));
     }
-    cases.extend(extended());
+    cases.extend(extended(setting));
     cases
 }
 
@@ -77,7 +79,11 @@ fn cut(kind: u32, size: usize, expect: Expect) -> Option<Case> {
 }
 
 /// Every 2D command in its usual order, with more bytes than it needs.
-fn extended() -> Vec<Case> {
+fn extended(setting: &Setting) -> Vec<Case> {
+    let (info, set) = match setting.rendering {
+        Rendering::Nothing => (BADPARAM, BADPARAM),
+        Rendering::Recording | Rendering::Virgl => (CAPSET_INFO, CAPSET),
+    };
     let sequence = || {
         let screen = whole(8, 8);
         let [create, attach_backing, transfer_all] = image(1, 8, 8);
@@ -91,8 +97,8 @@ fn extended() -> Vec<Case> {
             (flush(1, screen), OK),
             (update_cursor(0, 1), OK),
             (move_cursor(0, 2, 2), OK),
-            (capset_info(0), BADPARAM),
-            (capset(1, 0), BADPARAM),
+            (capset_info(0), info),
+            (capset(1, 0), set),
             (detach(1), OK),
             (transfer(1, screen, 0), UNSPEC),
             (attach(1, &[(IMAGE, 16), (IMAGE, 16)]), OK),

@@ -6,6 +6,9 @@ use virtio_gpu::Limits;
 use crate::case::{BADPARAM, Case, OK, OOM, Step, UNSPEC};
 use crate::map::IMAGE;
 use crate::message::{attach, create, detach, set_scanout, transfer, unref, update_cursor, whole};
+use crate::message_3d::{
+    attach_to, create_3d, create_context, destroy_context, detach_from, submit, texture,
+};
 
 /// A device with these limits, and cases around one of them.
 #[derive(Debug)]
@@ -30,6 +33,11 @@ pub fn limit_tables() -> Vec<LimitTable> {
         cursor_side(),
         request_bytes(),
     ]
+}
+
+/// The same of those that only a device that renders has.
+pub fn rendering_limit_tables() -> Vec<LimitTable> {
+    vec![contexts(), attachments(), renderer_bytes(), submit_bytes()]
 }
 
 fn table(field: &'static str, change: impl FnOnce(&mut Limits), cases: Vec<Case>) -> LimitTable {
@@ -183,4 +191,84 @@ fn request_bytes() -> LimitTable {
         .send(attach(1, &entries(5)), UNSPEC)
         .step(Step::send(attach(1, &entries(4)).resized(100_000), OK));
     table("request_bytes", change, vec![case])
+}
+
+fn contexts() -> LimitTable {
+    let change = |limits: &mut Limits| limits.contexts = 3;
+    let case = Case::hostile("contexts", "two, three, and one more")
+        .given((1..=3).map(create_context))
+        .send(create_context(4), OOM)
+        .send(create_context(3), crate::case::BADCTX)
+        .send(submit(3, &[]), OK)
+        .given([destroy_context(1), create_context(4)])
+        .send(create_context(1), OOM);
+    table("contexts", change, vec![case])
+}
+
+fn attachments() -> LimitTable {
+    let change = |limits: &mut Limits| limits.attachments = 3;
+    let case = |why| {
+        Case::hostile("attachments", why)
+            .given((1..=2).map(create_context))
+            .given([create(1, 4, 4), create_3d(texture(2, 4, 4))])
+            .given([attach_to(1, 1), attach_to(1, 2), attach_to(2, 1)])
+            .send(attach_to(2, 2), OOM)
+            .send(attach_to(2, 1), OK)
+    };
+    let cases = vec![
+        case("two, three, and one more").given([detach_from(1, 1), attach_to(2, 2)]),
+        case("a resource goes").given([unref(1), attach_to(2, 2)]),
+        case("a context goes").given([destroy_context(1), attach_to(2, 2)]),
+        case("2D resources become the renderer's")
+            .given([submit(1, &[])])
+            .send(attach_to(2, 2), OOM)
+            .given([unref(1), attach_to(2, 2)]),
+    ];
+    table("attachments", change, cases)
+}
+
+/// 64x64 texels.
+fn renderer_bytes() -> LimitTable {
+    let change = |limits: &mut Limits| limits.renderer_bytes = 64 * 64 * 4;
+    let cases = vec![
+        Case::hostile("renderer_bytes", "a texel less, all, one more")
+            .given([create_3d(texture(1, 63, 65)), unref(1)])
+            .given([create_3d(texture(1, 64, 64)), unref(1)])
+            .send(create_3d(texture(1, 241, 17)), OOM)
+            .send(create_3d(texture(1, 241, 16)), OK),
+        Case::hostile("renderer_bytes", "in two")
+            .given([create_3d(texture(1, 64, 32)), create_3d(texture(2, 64, 32))])
+            .send(create_3d(texture(3, 1, 1)), OOM)
+            .given([unref(1), create_3d(texture(3, 64, 32))]),
+        Case::hostile(
+            "renderer_bytes",
+            "by 2D resources that become the renderer's",
+        )
+        .given([create_context(1), create(1, 64, 32), create(2, 64, 32)])
+        .given([create(3, 64, 32)])
+        .given((1..=3).map(|id| attach_to(1, id)))
+        .given([submit(1, &[])])
+        .send(create_3d(texture(4, 1, 1)), OOM)
+        .given((1..=3).map(|id| attach(id, &[(IMAGE, 64 * 32 * 4)])))
+        .given((1..=3).map(|id| transfer(id, whole(64, 32), 0)))
+        .given([unref(1), unref(2), unref(3)]),
+    ];
+    table("renderer_bytes", change, cases)
+}
+
+/// The commands are those of the recording renderer: `[3, 0]` does nothing.
+fn submit_bytes() -> LimitTable {
+    let change = |limits: &mut Limits| {
+        limits.submit_bytes = 64;
+        limits.request_bytes = 256;
+    };
+    let stream = |bytes: usize| submit(1, &[3, 0].repeat(bytes / 8));
+    let case = Case::hostile("submit_bytes", "56, 64 and 72 bytes")
+        .given([create_context(1)])
+        .send(stream(56), OK)
+        .send(stream(64), OK)
+        .send(stream(72), OOM)
+        .send(stream(72).fenced(9), OOM)
+        .send(stream(64).resized(32 + 200), OK);
+    table("submit_bytes", change, vec![case])
 }

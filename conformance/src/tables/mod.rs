@@ -5,6 +5,7 @@
 
 mod backing;
 mod capset;
+mod context;
 mod create;
 mod cursor;
 mod display;
@@ -13,14 +14,19 @@ mod framing;
 mod header;
 mod lengths;
 mod limits;
+mod picture_3d;
 mod ring;
 mod scanout;
+mod stream;
+mod texture;
+mod timeline;
 mod transfer;
+mod transfer_3d;
 mod unref;
 
-pub use limits::{LimitTable, limit_tables};
+pub use limits::{LimitTable, limit_tables, rendering_limit_tables};
 
-use crate::case::Case;
+use crate::case::{Case, Expect, OK_OR_ANY_ERROR};
 use crate::map::IMAGE;
 use crate::message::{Message, attach, create, set_scanout, transfer, whole};
 use crate::picture::{Picture, gradient};
@@ -32,12 +38,35 @@ pub struct Setting {
     pub scanouts: u32,
     /// How often what is repeated is repeated, at most.
     pub rounds: u32,
+    /// What it renders with.
+    pub rendering: Rendering,
+}
+
+/// What a device renders with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendering {
+    /// Nothing: it is a 2D device.
+    Nothing,
+    /// The recording renderer of `gpu_renderer`, which takes textures that no GL has.
+    Recording,
+    /// virglrenderer.
+    Virgl,
+}
+
+impl Rendering {
+    /// How what must be refused may end: the recording renderer does not look at it.
+    fn refusal(self, expect: Expect) -> Expect {
+        match self {
+            Self::Recording => OK_OR_ANY_ERROR,
+            Self::Nothing | Self::Virgl => expect,
+        }
+    }
 }
 
 /// A table: what it is called, and how its cases are made.
 pub type Table = (&'static str, fn(&Setting) -> Vec<Case>);
 
-/// Every table.
+/// Every table. On a device that renders too, but for K.
 pub const ALL: &[Table] = &[
     ("V, chains", framing::cases),
     ("V, rings", ring::cases),
@@ -52,6 +81,17 @@ pub const ALL: &[Table] = &[
     ("A", backing::cases),
     ("K", capset::cases),
     ("P", cursor::cases),
+];
+
+/// The tables of devices that render.
+pub const RENDERING: &[Table] = &[
+    ("G, contexts", context::cases),
+    ("G, resources", texture::cases),
+    ("G, transfers", transfer_3d::cases),
+    ("G, streams", stream::cases),
+    ("H, timelines", timeline::cases),
+    ("K, with 3D", capset::rendering_cases),
+    ("S and P, with 3D", picture_3d::cases),
 ];
 
 /// The gradient in this size.
