@@ -28,12 +28,8 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gpu_buffer::{DrmFourcc, Layout};
-use gpu_display::{
-    Display, DisplayError, Frame, PixelSource, Presented, Role, SurfaceId, SurfaceRequest,
-};
+use gpu_display::{Display, DisplayError, Role, SurfaceId, SurfaceRequest};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use vm_memory::VolatileSlice;
 
 use common::{BLUE, RED, Source};
 use compositor::Offer;
@@ -183,41 +179,34 @@ fn descriptors_that_nobody_asked_for_end_the_connection() {
 #[test]
 fn without_descriptors_there_is_no_new_picture_and_with_them_there_is() {
     let _alone = alone();
-    let (mut desk, surface, _) = desk();
-    let request = SurfaceRequest {
-        role: Role::Scanout { output: 0 },
-        width: 32,
-        height: 8,
-    };
-    desk.display.configure_surface(surface, &request).unwrap();
-    let mut bytes = BLUE.repeat(32 * 8);
-    let layout = Layout::packed(32, 8, DrmFourcc::Abgr8888).unwrap();
-    let mut present = |desk: &mut Desk| {
-        let frame = Frame {
-            pixels: PixelSource::Memory(VolatileSlice::from(&mut bytes[..])),
-            layout,
-            crop: layout.bounds(),
-            damage: &[layout.bounds()],
+    for spare in 0..6 {
+        let (mut desk, surface, _) = desk();
+        let request = SurfaceRequest {
+            role: Role::Scanout { output: 0 },
+            width: 32,
+            height: 8,
         };
-        desk.display.present(surface, &frame)
-    };
+        desk.display.configure_surface(surface, &request).unwrap();
+        let mut other = Source::plain(32, 8, BLUE);
+        let whole = other.layout.bounds();
 
-    let scarcity = Scarcity::new(0);
-    let refused = present(&mut desk);
-    drop(scarcity);
-    desk.settle();
+        let scarcity = Scarcity::new(spare);
+        let scarce = other.present(&mut desk.display, surface, whole, &[whole]);
+        drop(scarcity);
+        for _ in 0..4 {
+            desk.wait(RETURN);
+        }
 
-    assert!(
-        matches!(refused, Err(DisplayError::Pixels(_))),
-        "{refused:?}"
-    );
-    assert_eq!(present(&mut desk).unwrap(), Presented::Taken);
-    desk.settle();
-    desk.compositor()
-        .world
-        .screen()
-        .assert((32, 8), |_, _| BLUE);
-    assert_eq!(desk.display.statistics().connections, 1);
+        if spare == 0 {
+            assert!(matches!(scarce, Err(DisplayError::Pixels(_))), "{scarce:?}");
+            assert_eq!(desk.display.statistics().connections, 1);
+        }
+        desk.show_all(surface, &mut other);
+        desk.compositor()
+            .world
+            .screen()
+            .assert((32, 8), |_, _| BLUE);
+    }
 }
 
 #[test]

@@ -132,6 +132,23 @@ fn a_surface_that_is_replaced_at_once_does_not_blacken_its_window() {
 }
 
 #[test]
+fn nobody_is_woken_while_nothing_moves() {
+    let mut desk = Desk::new(Offer::default());
+    let surface = desk.surface(0, 4, 2);
+    desk.show_all(surface, &mut Source::plain(4, 2, RED));
+    desk.settle();
+
+    let poll = desk.display.poll_fd().unwrap();
+    let mut fds = [nix::poll::PollFd::new(
+        poll.fd,
+        nix::poll::PollFlags::POLLIN,
+    )];
+    let ready = nix::poll::poll(&mut fds, 100_u16).unwrap();
+
+    assert_eq!((ready, desk.display.deadline()), (0, None));
+}
+
+#[test]
 fn text_that_no_message_could_carry_is_cut() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("wayland");

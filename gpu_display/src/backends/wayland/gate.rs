@@ -43,7 +43,6 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Outgoing {
     bytes: Vec<u8>,
-    sent: usize,
     fds: Vec<OwnedFd>,
 }
 
@@ -91,43 +90,41 @@ impl Gate {
     /// # Errors
     /// [`DisplayError::Lost`].
     pub(super) fn send(&mut self) -> Result<Flow, DisplayError> {
-        loop {
-            if self.send_outgoing()? == Flow::Jammed {
-                return Ok(Flow::Jammed);
-            }
-            let mut bytes = vec![0; CHUNK];
+        if let Some(rest) = self.outgoing.take() {
+            self.pass(&rest.bytes, rest.fds)?;
+        }
+        let mut bytes = [0; CHUNK];
+        while self.outgoing.is_none() {
             match recv_with_fds(self.client.as_fd(), &mut bytes, MAX_FDS, Wait::DontWait) {
                 Ok(received) => {
-                    bytes.truncate(received.bytes);
-                    self.outgoing = Some(Outgoing {
-                        bytes,
-                        sent: 0,
-                        fds: received.fds,
-                    });
+                    let bytes = bytes.get(..received.bytes).unwrap_or(&[]);
+                    self.pass(bytes, received.fds)?;
                 }
-                Err(Error::WouldBlock) => return Ok(Flow::Free),
+                Err(Error::WouldBlock) => break,
                 Err(error) => return Err(lost(error)),
             }
         }
+        Ok(self.flow())
     }
 
-    fn send_outgoing(&mut self) -> Result<Flow, DisplayError> {
-        while let Some(outgoing) = &mut self.outgoing {
-            let rest = outgoing.bytes.get(outgoing.sent..).unwrap_or(&[]);
-            let fds: Vec<BorrowedFd<'_>> = outgoing.fds.iter().map(OwnedFd::as_fd).collect();
-            match send_with_fds(self.compositor.as_fd(), &[IoSlice::new(rest)], &fds) {
+    /// Sends bytes, and keeps what the compositor does not take.
+    fn pass(&mut self, mut bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<(), DisplayError> {
+        while !bytes.is_empty() {
+            let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(OwnedFd::as_fd).collect();
+            match send_with_fds(self.compositor.as_fd(), &[IoSlice::new(bytes)], &borrowed) {
                 Ok(sent) => {
-                    outgoing.fds.clear();
-                    outgoing.sent = outgoing.sent.saturating_add(sent);
-                    if outgoing.sent >= outgoing.bytes.len() {
-                        self.outgoing = None;
-                    }
+                    fds.clear();
+                    bytes = bytes.get(sent..).unwrap_or(&[]);
                 }
-                Err(Error::WouldBlock) => return Ok(Flow::Jammed),
+                Err(Error::WouldBlock) => {
+                    let bytes = bytes.to_vec();
+                    self.outgoing = Some(Outgoing { bytes, fds });
+                    break;
+                }
                 Err(error) => return Err(lost(error)),
             }
         }
-        Ok(Flow::Free)
+        Ok(())
     }
 
     /// Passes on what the compositor has sent: at most 16 KiB, and whole messages.
