@@ -25,7 +25,10 @@ fn a_first_frame_arrives_as_scanout_and_then_all_its_pixels() {
 
     create(&mut front_end, IMAGE, B8G8R8X8, 200, 100);
     front_end.write_image(0, &picture(whole, 9));
-    front_end.succeed(&[transfer(whole, 200), set_scanout(200, 100), flush(whole)]);
+    together(
+        &mut front_end,
+        &[transfer(whole, 200), set_scanout(200, 100), flush(whole)],
+    );
 
     let scanout = gpu.message();
     assert_eq!(
@@ -44,7 +47,7 @@ fn only_damaged_pixels_are_sent() {
     let damage = Rect::new(30, 40, 50, 7);
 
     front_end.write_image(0, &picture(Rect::from_size(200, 100), 2));
-    front_end.succeed(&[transfer(damage, 200), flush(damage)]);
+    together(&mut front_end, &[transfer(damage, 200), flush(damage)]);
 
     assert_update(&gpu.message(), damage, 2);
     gpu.settle();
@@ -56,11 +59,14 @@ fn a_disabled_scanout_is_told_with_a_size_of_zero() {
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
-    front_end.succeed(&[Command::SetScanout {
-        rect: Rect::default(),
-        scanout: SCREEN,
-        resource: None,
-    }]);
+    together(
+        &mut front_end,
+        &[Command::SetScanout {
+            rect: Rect::default(),
+            scanout: SCREEN,
+            resource: None,
+        }],
+    );
 
     let scanout = gpu.message();
     assert_eq!(
@@ -76,7 +82,10 @@ fn a_new_size_is_announced_before_its_pixels() {
     let (mut front_end, mut gpu) = FrontEnd::running(&daemon);
     show(&mut front_end, &mut gpu, 200, 100);
 
-    front_end.succeed(&[set_scanout(120, 60), flush(Rect::from_size(200, 100))]);
+    together(
+        &mut front_end,
+        &[set_scanout(120, 60), flush(Rect::from_size(200, 100))],
+    );
 
     let scanout = gpu.message();
     assert_eq!(
@@ -95,34 +104,46 @@ fn a_cursor_is_shown_moved_off_the_edge_and_hidden() {
     let square = Rect::from_size(64, 64);
     create(&mut front_end, CURSOR, B8G8R8A8, 64, 64);
     front_end.write_image(0, &picture(square, 5));
-    front_end.succeed(&[Command::TransferToHost2d {
-        rect: square,
-        offset: 0,
-        resource: CURSOR,
-    }]);
+    together(
+        &mut front_end,
+        &[Command::TransferToHost2d {
+            rect: square,
+            offset: 0,
+            resource: CURSOR,
+        }],
+    );
     let position = |x, y| CursorPosition {
         scanout: SCREEN,
         x,
         y,
     };
 
-    front_end.succeed(&[Command::UpdateCursor(CursorUpdate {
-        position: position(17, 23),
-        resource: Some(CURSOR),
-        hot_x: 3,
-        hot_y: 4,
-    })]);
+    together(
+        &mut front_end,
+        &[Command::UpdateCursor(CursorUpdate {
+            position: position(17, 23),
+            resource: Some(CURSOR),
+            hot_x: 3,
+            hot_y: 4,
+        })],
+    );
     let update = gpu.message();
-    front_end.succeed(&[Command::MoveCursor {
-        position: position(-2, 99),
-    }]);
+    together(
+        &mut front_end,
+        &[Command::MoveCursor {
+            position: position(-2, 99),
+        }],
+    );
     let moved = gpu.message();
-    front_end.succeed(&[Command::UpdateCursor(CursorUpdate {
-        position: position(-2, 99),
-        resource: None,
-        hot_x: 0,
-        hot_y: 0,
-    })]);
+    together(
+        &mut front_end,
+        &[Command::UpdateCursor(CursorUpdate {
+            position: position(-2, 99),
+            resource: None,
+            hot_x: 0,
+            hot_y: 0,
+        })],
+    );
     let hidden = gpu.message();
 
     assert_eq!(
@@ -153,7 +174,7 @@ fn a_full_display_socket_costs_frames_but_the_newest_arrives() {
     // Nobody reads: all 20 flushes are answered all the same.
     for number in 2..22 {
         front_end.write_image(0, &picture(whole, number));
-        front_end.succeed(&[transfer(whole, width), flush(whole)]);
+        together(&mut front_end, &[transfer(whole, width), flush(whole)]);
     }
 
     let mut frames = Vec::new();
@@ -183,20 +204,23 @@ fn the_cursor_moves_coalesced_while_the_display_socket_is_full() {
             y: 0,
         },
     };
-    front_end.succeed(&[Command::UpdateCursor(CursorUpdate {
-        position: CursorPosition {
-            scanout: SCREEN,
-            x: 1,
-            y: 0,
-        },
-        resource: Some(CURSOR),
-        hot_x: 0,
-        hot_y: 0,
-    })]);
+    together(
+        &mut front_end,
+        &[Command::UpdateCursor(CursorUpdate {
+            position: CursorPosition {
+                scanout: SCREEN,
+                x: 1,
+                y: 0,
+            },
+            resource: Some(CURSOR),
+            hot_x: 0,
+            hot_y: 0,
+        })],
+    );
     let shown = gpu.message().request;
-    front_end.succeed(&[flush(whole)]);
+    together(&mut front_end, &[flush(whole)]);
     for x in 2..500 {
-        front_end.succeed(&[move_to(x)]);
+        together(&mut front_end, &[move_to(x)]);
     }
 
     let mut moves = Vec::new();

@@ -83,16 +83,25 @@ pub fn flush(rect: Rect) -> Command<'static> {
     }
 }
 
+/// Carries out commands that the device sees together: no earlier kick is left that has it look between two of them.
+pub fn together(front_end: &mut FrontEnd, commands: &[Command<'_>]) {
+    front_end.synchronize();
+    front_end.succeed(commands);
+}
+
 /// Shows a picture of this size; what the front end got of it has been read.
 pub fn show(front_end: &mut FrontEnd, gpu: &mut GpuSocket, width: u32, height: u32) {
     let whole = Rect::from_size(width, height);
     create(front_end, IMAGE, B8G8R8X8, width, height);
     front_end.write_image(0, &picture(whole, 1));
-    front_end.succeed(&[
-        transfer(whole, width),
-        set_scanout(width, height),
-        flush(whole),
-    ]);
+    together(
+        front_end,
+        &[
+            transfer(whole, width),
+            set_scanout(width, height),
+            flush(whole),
+        ],
+    );
     assert_eq!(gpu.message().request, SCANOUT);
     assert_eq!(gpu.message().request, UPDATE);
 }
