@@ -5,10 +5,9 @@ use wayland_client::protocol::wl_buffer::WlBuffer;
 
 use super::import::Imports;
 use super::link::Link;
-use super::shared::{SharedBuffers, shareable};
-use super::shm::{BufferName, Copies, Owner, ShmBuffer};
+use super::shm::{BufferName, InFile, Owner, ShmBuffer, Told, create_buffer};
 use super::statistics::WaylandStatistics;
-use crate::desktop::{Pixels, Size, opaque_format};
+use crate::desktop::{Copies, Pixels, SharedBuffers, Size, View, opaque_format, shareable};
 use crate::{DisplayError, Frame, PixelSource};
 
 /// Buffers that the compositor may have of one window: one shown, one on its way, one being drawn.
@@ -18,9 +17,10 @@ const MAX_IN_FLIGHT: usize = 3;
 #[derive(Debug)]
 pub(super) struct Content {
     owner: Owner,
-    copies: Copies,
-    shared: SharedBuffers,
+    copies: Copies<ShmBuffer>,
+    shared: SharedBuffers<Told>,
     pub(super) imports: Imports,
+    last_number: u64,
     /// What is shown where there is no picture.
     black: Option<(Size, ShmBuffer)>,
 }
@@ -37,9 +37,10 @@ impl Content {
     pub(super) fn new(owner: Owner) -> Self {
         Self {
             owner,
-            copies: Copies::new(owner),
-            shared: SharedBuffers::default(),
+            copies: Copies::new(),
+            shared: SharedBuffers::new(),
             imports: Imports::default(),
+            last_number: 0,
             black: None,
         }
     }
@@ -67,9 +68,10 @@ impl Content {
         for rect in frame.damage {
             self.copies.damage(*rect);
         }
+        self.last_number = self.last_number.wrapping_add(1);
         let name = BufferName {
             owner: self.owner,
-            number: self.copies.next_number(),
+            number: self.last_number,
         };
         if let PixelSource::DmaBuf(buffer) = frame.pixels {
             let whole = frame.crop == Rect::from_size(buffer.width, buffer.height);
@@ -88,8 +90,7 @@ impl Content {
         }
         let format = opaque_format(frame.layout.format());
         if link.takes(format)
-            && let Some(buffer) = shareable(frame)
-            && let Some(proxy) = self.shared.lend(link, buffer, frame, format, name)
+            && let Some(proxy) = self.share(link, frame, format, name)
         {
             statistics.shared_frames = statistics.shared_frames.saturating_add(1);
             let source = None;
@@ -103,12 +104,39 @@ impl Content {
             true => format,
             false => DrmFourcc::Xrgb8888,
         };
-        let filled = self.copies.fill(link, &pixels, frame.crop, target)?;
-        Ok(filled.map(|(proxy, bytes)| {
-            statistics.copied_bytes = statistics.copied_bytes.saturating_add(bytes);
-            let source = None;
-            Attachment { proxy, source }
+        let make = |layout| ShmBuffer::new(link, layout, name);
+        let Some(filled) = self.copies.fill(&pixels, frame.crop, target, make)? else {
+            return Ok(None);
+        };
+        statistics.copied_bytes = statistics.copied_bytes.saturating_add(filled.bytes);
+        let buffer = self.copies.lent(filled.number);
+        Ok(buffer.map(|buffer| Attachment {
+            proxy: buffer.proxy().clone(),
+            source: None,
         }))
+    }
+
+    /// Makes the frame's own memory the compositor's, if that is worth it and possible.
+    fn share(
+        &mut self,
+        link: &mut Link,
+        frame: &Frame<'_>,
+        format: DrmFourcc,
+        name: BufferName,
+    ) -> Option<WlBuffer> {
+        let buffer = shareable(frame)?;
+        let fd = buffer.shared_fd()?;
+        let picture = InFile {
+            fd,
+            layout: &frame.layout,
+            crop: frame.crop,
+            format,
+        };
+        let crop = frame.crop;
+        let tell = || create_buffer(link, &picture, name).map(Told);
+        let view = View { crop, format };
+        let (_, told) = self.shared.lend(buffer, view, name.number, tell)?;
+        Some(told.0.clone())
     }
 
     /// A black picture.

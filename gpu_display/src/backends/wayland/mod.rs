@@ -17,7 +17,6 @@ mod overlay;
 mod pointer;
 mod seat;
 mod session;
-mod shared;
 mod shm;
 mod sprite;
 mod state;

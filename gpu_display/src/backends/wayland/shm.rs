@@ -1,6 +1,5 @@
 //! Pictures in memory that the compositor reads: wl_shm.
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
 use gpu_buffer::{Allocator, Buffer, BufferRequest, DrmFourcc, Layout, MemfdAllocator, Rect};
@@ -10,8 +9,8 @@ use wayland_client::{Connection, Dispatch, Proxy, QueueHandle, delegate_noop};
 
 use super::link::Link;
 use super::state::State;
-use crate::desktop::{Pixels, blit};
-use crate::{DisplayError, Lease, SurfaceId, Swapchain};
+use crate::desktop::Canvas;
+use crate::{DisplayError, SurfaceId};
 
 /// Names a buffer: whose it is, and which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,122 +131,29 @@ impl ShmBuffer {
     }
 }
 
+impl Canvas for ShmBuffer {
+    fn memory(&self) -> &Buffer {
+        &self.memory
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl Drop for ShmBuffer {
     fn drop(&mut self) {
         self.proxy.destroy();
     }
 }
 
-/// Buffers that take turns in carrying copies of a picture.
+/// A buffer of somebody else's memory. The compositor forgets it when this is dropped.
 #[derive(Debug)]
-pub(super) struct Copies {
-    owner: Owner,
-    layout: Option<Layout>,
-    chain: Swapchain<ShmBuffer>,
-    /// With the compositor.
-    lent: BTreeMap<u64, Lease<ShmBuffer>>,
-    last_number: u64,
-}
+pub(super) struct Told(pub(super) WlBuffer);
 
-impl Copies {
-    pub(super) fn new(owner: Owner) -> Self {
-        Self {
-            owner,
-            layout: None,
-            chain: Swapchain::new(Rect::default(), Swapchain::<ShmBuffer>::MAX_BUFFERS),
-            lent: BTreeMap::new(),
-            last_number: 0,
-        }
-    }
-
-    /// A number that none of the owner's buffers has.
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.last_number = self.last_number.wrapping_add(1);
-        self.last_number
-    }
-
-    /// Buffers that the compositor has.
-    pub(super) fn in_flight(&self) -> usize {
-        self.lent.len()
-    }
-
-    /// The picture changed there, whether or not a buffer of this carries it.
-    pub(super) fn damage(&mut self, rect: Rect) {
-        self.chain.damage(rect);
-    }
-
-    /// The picture is another one.
-    pub(super) fn damage_all(&mut self) {
-        if let Some(layout) = self.layout {
-            self.chain.damage(layout.bounds());
-        }
-    }
-
-    /// Brings a free buffer up to date with the picture at `crop` of `source`, makes it the
-    /// compositor's, and returns it with the number of bytes that were copied. `None` if all
-    /// buffers are with the compositor.
-    ///
-    /// # Errors
-    /// [`DisplayError::Pixels`], [`DisplayError::OutOfMemory`].
-    pub(super) fn fill(
-        &mut self,
-        link: &mut Link,
-        source: &Pixels<'_>,
-        crop: Rect,
-        format: DrmFourcc,
-    ) -> Result<Option<(WlBuffer, u64)>, DisplayError> {
-        let layout = Layout::packed(crop.width, crop.height, format)?;
-        if self.layout != Some(layout) {
-            self.layout = Some(layout);
-            self.chain.resize(layout.bounds());
-        }
-        let name = BufferName {
-            owner: self.owner,
-            number: self.next_number(),
-        };
-        let lease = self.chain.acquire(|| ShmBuffer::new(link, layout, name))?;
-        let Some(mut lease) = lease else {
-            return Ok(None);
-        };
-        let mut copied: u64 = 0;
-        let mut failed = None;
-        for rect in lease.stale.take().rects() {
-            let from = Rect {
-                x: crop.x.saturating_add(rect.x),
-                y: crop.y.saturating_add(rect.y),
-                ..*rect
-            };
-            match blit(source, from, &lease.buffer.memory, *rect) {
-                Ok(bytes) => copied = copied.saturating_add(bytes),
-                Err(error) => failed = Some(error),
-            }
-        }
-        if let Some(error) = failed {
-            self.chain.release(lease);
-            self.damage_all();
-            return Err(error);
-        }
-        let proxy = lease.buffer.proxy.clone();
-        self.lent.insert(lease.buffer.number, lease);
-        Ok(Some((proxy, copied)))
-    }
-
-    /// The compositor has done with a buffer; whether it had it.
-    pub(super) fn release(&mut self, number: u64) -> bool {
-        let Some(lease) = self.lent.remove(&number) else {
-            return false;
-        };
-        // One of an earlier size is dropped here.
-        drop(self.chain.release(lease));
-        true
-    }
-
-    /// Forgets all buffers: there is no compositor, or the surface is gone.
-    pub(super) fn clear(&mut self) {
-        *self = Self {
-            last_number: self.last_number,
-            ..Self::new(self.owner)
-        };
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.destroy();
     }
 }
 

@@ -7,9 +7,9 @@ use wayland_protocols::wp::viewporter::client::wp_viewport::WpViewport;
 
 use super::link::Link;
 use super::native::side;
-use super::shm::{Copies, Owner};
+use super::shm::{BufferName, Owner, ShmBuffer};
 use super::surface::SurfaceUse;
-use crate::desktop::{Pixels, Size};
+use crate::desktop::{Copies, Pixels, Size};
 
 /// Pixels of which each colour is multiplied by the alpha.
 #[derive(Debug)]
@@ -68,7 +68,9 @@ pub(super) struct View {
 pub(super) struct Sprite {
     surface: WlSurface,
     viewport: Option<WpViewport>,
-    copies: Copies,
+    owner: Owner,
+    copies: Copies<ShmBuffer>,
+    last_number: u64,
     /// What is on it.
     shown: Option<(u64, View)>,
 }
@@ -84,7 +86,9 @@ impl Sprite {
         Some(Self {
             surface,
             viewport,
-            copies: Copies::new(owner),
+            owner,
+            copies: Copies::new(),
+            last_number: 0,
             shown: None,
         })
     }
@@ -114,16 +118,23 @@ impl Sprite {
             memory: VolatileSlice::from(&mut image.pixels[..]),
             layout: &image.layout,
         };
-        let filled = self.copies.fill(link, &pixels, view.part, Image::FORMAT);
-        let buffer = match filled {
-            Ok(Some((buffer, _))) => buffer,
+        self.last_number = self.last_number.wrapping_add(1);
+        let name = BufferName {
+            owner: self.owner,
+            number: self.last_number,
+        };
+        let make = |layout| ShmBuffer::new(link, layout, name);
+        let filled = self.copies.fill(&pixels, view.part, Image::FORMAT, make);
+        let number = match filled {
+            Ok(Some(filled)) => filled.number,
             Ok(None) => return false,
             Err(error) => {
                 log::warn!("a cursor cannot be shown: {error}");
                 return false;
             }
         };
-        self.surface.attach(Some(&buffer), 0, 0);
+        let buffer = self.copies.lent(number).map(ShmBuffer::proxy);
+        self.surface.attach(buffer, 0, 0);
         self.surface.damage_buffer(0, 0, i32::MAX, i32::MAX);
         if let Some(viewport) = &self.viewport {
             viewport.set_destination(side(view.size.width), side(view.size.height));
