@@ -1,6 +1,7 @@
 //! A renderer on a thread of its own.
 
 mod bell;
+mod desk;
 mod render;
 
 use std::os::fd::BorrowedFd;
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 use super::{Completion, Job, Next, Placement, RenderQueue};
 use crate::{Capsets, RenderError, Renderer};
 use bell::Bell;
-use render::{Desk, Done, live};
+use desk::Desk;
+use render::{Done, live};
 
 /// The thread's name, as debuggers show it.
 const NAME: &str = "render";
@@ -112,6 +114,7 @@ impl Thread {
         if let Some(jobs) = &self.jobs {
             // If the thread has just ended, its bell is ringing.
             let _ = jobs.send(job);
+            self.wake();
         }
         if let State::Gone = self.state {
             self.bell.ring();
@@ -133,6 +136,13 @@ impl Thread {
         }
     }
 
+    /// Has the thread look at its desk.
+    fn wake(&self) {
+        if let Some(handle) = &self.handle {
+            handle.thread().unpark();
+        }
+    }
+
     pub(super) fn poll_fd(&self) -> BorrowedFd<'_> {
         self.bell.fd()
     }
@@ -142,6 +152,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
+        self.wake();
         let end = Instant::now().checked_add(FAREWELL);
         loop {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));

@@ -1,21 +1,13 @@
 //! The render thread: carries jobs out, asks for fences, says what has ended.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::bell::Bell;
+use super::desk::{Desk, Next};
+use crate::queue::Completion;
 use crate::queue::executor::Executor;
-use crate::queue::{Completion, Job};
 use crate::{Capsets, RenderError, Renderer};
-
-/// How long a fence is left alone at first, and at most, before it is looked
-/// at again.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(10), Duration::from_millis(1));
-
-/// How much longer each pause is than the one before.
-const GROWTH: f32 = 1.5;
 
 /// By how much a pause may be longer, in nanoseconds. By default it is 50 us.
 const SLACK: u64 = 1_000;
@@ -67,13 +59,6 @@ impl Drop for Done {
     }
 }
 
-/// What there is to do.
-#[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) to_do: Receiver<Job>,
-    pub(super) stop: Arc<AtomicBool>,
-}
-
 /// The life of the render thread. Also when it panics everything else is
 /// dropped before `done`: once the end is known, no memory is in use any more.
 pub(super) fn live<R: Renderer>(
@@ -98,35 +83,31 @@ pub(super) fn live<R: Renderer>(
 
 fn serve(renderer: &mut dyn Renderer, desk: &Desk, done: &mut Done) {
     let mut executor = Executor::default();
-    let (shortest, longest) = PAUSES;
-    let mut pause = shortest;
+    // When there was a job or a fence last.
+    let mut news = Instant::now();
     loop {
-        let next = if executor.is_waiting() {
-            desk.to_do.recv_timeout(pause)
+        let mut next = if executor.is_waiting() {
+            desk.wait_with_fences(news.elapsed())
         } else {
-            let closed = |_| RecvTimeoutError::Disconnected;
-            desk.to_do.recv().map_err(closed)
+            desk.wait()
         };
-        match next {
-            Ok(job) => {
-                pause = shortest;
-                let begun = Instant::now();
-                let mut next = Some(job);
-                while let Some(job) = next {
-                    if desk.stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    executor.run(renderer, job, done);
-                    let is_over = begun.elapsed() >= BATCH;
-                    next = (!is_over).then(|| desk.to_do.try_recv().ok()).flatten();
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                pause = pause.mul_f32(GROWTH).min(longest);
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
+        let begun = Instant::now();
+        while let Next::Job(job) = next {
+            executor.run(renderer, job, done);
+            news = Instant::now();
+            next = if news.saturating_duration_since(begun) < BATCH {
+                desk.look()
+            } else {
+                Next::Nothing
+            };
+        }
+        if let Next::End = next {
+            return;
         }
         executor.poll(renderer, done);
+        if done.is_quiet {
+            news = Instant::now();
+        }
         done.ring();
     }
 }
