@@ -23,8 +23,8 @@ use virtio_gpu::protocol::decode_response;
 use virtio_gpu::testing::{Driver, guest_memory};
 use virtio_gpu::{Device, DeviceConfig, QueueIndex};
 
-/// From here on an allocation counts as large, in bytes: more than a request has without command streams.
-const LARGE: usize = 300 << 10;
+/// From here on an allocation counts as large, in bytes.
+const LARGE: usize = 64 << 10;
 
 /// Which allocation of a child process fails; none in the test itself.
 const WHICH: &str = "FAILING_ALLOCATION";

@@ -53,8 +53,8 @@ pub fn gather(
 /// alpha means nothing: whoever reads it must not look at it.
 ///
 /// # Errors
-/// [`Error::UnsupportedFormat`], [`Error::OutsidePicture`], [`Error::SourceTooShort`]; then `out`
-/// is as it was.
+/// [`Error::UnsupportedFormat`], [`Error::OutsidePicture`], [`Error::SourceTooShort`],
+/// [`Error::NoMemory`]; then `out` is as it was.
 pub fn read_rect(
     memory: &VolatileSlice<'_>,
     layout: &Layout,
@@ -66,6 +66,9 @@ pub fn read_rect(
     let (from, to) = (order(layout.format())?, order(to)?);
     let span = span_within(memory, layout, rect, Side::Source)?;
 
+    let bytes = span.row_bytes.saturating_mul(u64::from(span.rows));
+    out.try_reserve(usize::try_from(bytes).unwrap_or(usize::MAX))
+        .map_err(|_| Error::NoMemory { bytes })?;
     let mut at = span.first;
     let old_length = out.len();
     for run in runs(&span, span.row_bytes) {

@@ -65,8 +65,14 @@ pub enum Error {
         /// Length of the whole range in bytes.
         length: u32,
     },
-    /// A list of ranges holds more bytes than can be counted.
-    #[error("the scatter list describes 2^64 bytes or more")]
+    /// The host has no memory for a copy.
+    #[error("no memory for {bytes} bytes")]
+    NoMemory {
+        /// How much is missing.
+        bytes: u64,
+    },
+    /// A list of ranges holds more bytes than can be counted, or more ranges than there is memory for.
+    #[error("the scatter list is too long")]
     ScatterListTooLong,
     /// A copy would read beyond the end of its source. Nothing was written.
     #[error("the copy reads up to byte {needed}, its source has {available}")]

@@ -180,6 +180,9 @@ impl ScatterList {
             last.length = last.length.saturating_add(length);
             return Ok(());
         }
+        self.segments
+            .try_reserve(1)
+            .map_err(|_| Error::ScatterListTooLong)?;
         self.segments.push(Segment {
             start,
             address,

@@ -121,6 +121,9 @@ pub enum CommandError {
         /// The cap.
         limit: u64,
     },
+    /// The host has no memory for something.
+    #[error("no memory for {0}")]
+    NoMemory(&'static str),
     /// A backing of no entries at all.
     #[error("an empty backing for resource {0}")]
     NoEntries(ResourceId),
@@ -186,7 +189,9 @@ impl CommandError {
             | Self::NoEdid(_)
             | Self::NoCapset(_)
             | Self::Transfer(..) => ErrorCode::InvalidParameter,
-            Self::LimitReached { .. } | Self::Buffer(..) => ErrorCode::OutOfMemory,
+            Self::LimitReached { .. } | Self::NoMemory(_) | Self::Buffer(..) => {
+                ErrorCode::OutOfMemory
+            }
         }
     }
 }

@@ -328,12 +328,14 @@ fn append(
     request: &mut Vec<u8>,
 ) -> Option<()> {
     if let Ok(piece) = memory.get_slice(address, length) {
+        request.try_reserve(length).ok()?;
         return request.write_all_volatile(&piece).ok();
     }
     // Not in one region.
     if !memory.check_range(address, length) {
         return None;
     }
+    request.try_reserve(length).ok()?;
     let start = request.len();
     request.resize(start.saturating_add(length), 0);
     memory.read_slice(request.get_mut(start..)?, address).ok()

@@ -122,17 +122,18 @@ impl<D: Display> Backend<D> {
     }
 
     pub(super) fn submit(&mut self, context: ContextId, stream: &[u8], when: When) -> Outcome {
-        if let Err(error) = self.check_submit(context, stream) {
-            return Outcome::Done(Err(error));
-        }
+        let copied = self
+            .check_submit(context, stream)
+            .and_then(|()| words_of(stream));
+        let commands = match copied {
+            Ok(commands) => commands,
+            Err(error) => return Outcome::Done(Err(error)),
+        };
         for resource in self.contexts.take_plain(context) {
             if let Err(error) = self.promote(resource) {
                 self.warn("a 2D resource for 3D", &error);
             }
         }
-        // The renderer gets a copy that no guest can change, in whole words.
-        let (words, _) = stream.as_chunks::<4>();
-        let commands = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
         let work = Work::Submit {
             context: context_id(context),
             commands,
@@ -151,4 +152,14 @@ impl<D: Display> Backend<D> {
         }
         Ok(())
     }
+}
+
+/// A copy of a command stream for the renderer, in whole words.
+fn words_of(stream: &[u8]) -> Result<Vec<u32>, CommandError> {
+    let (words, _) = stream.as_chunks::<4>();
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(words.len())
+        .map_err(|_| CommandError::NoMemory("a command stream"))?;
+    copy.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
+    Ok(copy)
 }
