@@ -1,7 +1,7 @@
 //! Textures shared with others as dma-bufs.
 //!
 //! It works only where a DRM device is behind EGL, so not on a machine that
-//! renders in software, and is tested only where there is one.
+//! renders in software, and is tested only where there is one, as in a guest.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -24,7 +24,8 @@ pub struct DmaBuf {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Pixel format.
+    /// Pixel format, as the driver keeps it: it may order the channels
+    /// otherwise than the resource that it is of.
     pub fourcc: DrmFourcc,
     /// How the pixels are arranged, `None` if only the driver knows.
     pub modifier: Option<u64>,
