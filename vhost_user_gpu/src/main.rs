@@ -86,11 +86,14 @@ fn run(args: &Args) -> Result<Ended, Error> {
         DisplayChoice::Headless { directory } => {
             let outputs = headless_outputs(&args.scanout);
             let scanouts = u32::try_from(outputs.len()).unwrap_or(FRONTEND_SCANOUTS);
-            let display = Headless::new(HeadlessConfig {
-                outputs,
-                directory: directory.clone(),
-            })
-            .map_err(Error::Display)?;
+            let display = match directory {
+                None => Headless::unseen(outputs),
+                Some(directory) => Headless::new(HeadlessConfig {
+                    outputs,
+                    directory: Some(directory.clone()),
+                })
+                .map_err(Error::Display)?,
+            };
             daemon.run(display, scanouts)
         }
     }

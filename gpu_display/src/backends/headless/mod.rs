@@ -60,6 +60,14 @@ pub struct Headless {
     surfaces: BTreeMap<SurfaceId, Surface>,
     ids: SurfaceIds,
     writer: Option<Writer>,
+    pictures: Pictures,
+}
+
+/// Whether what is shown is kept for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pictures {
+    Kept,
+    Dropped,
 }
 
 /// Part of an output's picture.
@@ -81,12 +89,27 @@ impl Headless {
             surfaces: BTreeMap::new(),
             ids: SurfaceIds::default(),
             writer: config.directory.map(Writer::new).transpose()?,
+            pictures: Pictures::Kept,
         })
     }
 
+    /// A display that nobody looks at: it takes every frame and has no picture of any, so that
+    /// showing one costs neither memory nor a copy.
+    pub fn unseen(outputs: Vec<Output>) -> Self {
+        let now = Instant::now();
+        Self {
+            screens: outputs.iter().map(|_| Screen::new(now)).collect(),
+            outputs,
+            surfaces: BTreeMap::new(),
+            ids: SurfaceIds::default(),
+            writer: None,
+            pictures: Pictures::Dropped,
+        }
+    }
+
     /// What a monitor at this output would show, its cursors drawn and every pixel opaque. `None`
-    /// if there is no such output, no frame since its scanout was made or resized, or no memory for
-    /// the copy.
+    /// if there is no such output, no frame since its scanout was made or resized, no memory for the
+    /// copy, or the display is [unseen](Headless::unseen).
     pub fn picture(&self, output: u32) -> Option<Picture> {
         let view = self.view(self.screen(output).ok()?.scanout)?;
         view.picture().ok()
@@ -279,6 +302,9 @@ impl Display for Headless {
         let format = frame.layout.format();
         if channel_order(format).is_none() {
             return Err(gpu_buffer::Error::UnsupportedFormat { format }.into());
+        }
+        if self.pictures == Pictures::Dropped {
+            return Ok(Presented::Taken);
         }
         let first = self.surface(surface)?.image.is_none();
         if let Role::Scanout { output } = request.role
