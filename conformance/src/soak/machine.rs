@@ -12,7 +12,7 @@ use super::meter::Meter;
 use super::sample::Sample;
 use super::viewer::Viewer;
 use crate::daemon::Daemon;
-use crate::front_end::{FrontEnd, Reset};
+use crate::front_end::{CONTEXT_INIT, FrontEnd, Reset};
 use crate::gpu_socket::GpuSocket;
 use crate::guest::{Guest, QUEUES};
 use crate::message::Message;
@@ -73,6 +73,19 @@ impl Machine {
         let guest = Guest::with_regions(&[(0, MEMORY)]);
         let mut front_end = FrontEnd::connect_for(daemon, guest);
         front_end.reset = reset;
+        Self::run(front_end)
+    }
+
+    /// At a daemon that renders, with a driver that draws in 3D.
+    pub(super) fn start_in_3d(daemon: &Daemon) -> Self {
+        let guest = Guest::with_regions(&[(0, MEMORY)]);
+        let mut front_end = FrontEnd::connect_for(daemon, guest);
+        front_end.draws_in_3d();
+        front_end.features |= CONTEXT_INIT;
+        Self::run(front_end)
+    }
+
+    fn run(mut front_end: FrontEnd) -> Self {
         front_end.realize();
         let gpu = front_end.start();
         Self {

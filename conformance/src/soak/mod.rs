@@ -12,6 +12,7 @@ mod messages;
 mod meter;
 mod objects;
 mod reconnects;
+mod rendering;
 mod resets;
 mod sample;
 mod viewer;
@@ -63,6 +64,16 @@ impl Plan {
         Daemon::start_with(&self.program, &["--log-level", "warn"])
     }
 
+    /// A daemon with virglrenderer, `None` where that cannot be had.
+    fn rendering_daemon(&self) -> Option<Daemon> {
+        let arguments = ["--renderer", "auto", "--log-level", "info"];
+        let daemon = Daemon::start_with(&self.program, &arguments);
+        daemon
+            .log()
+            .contains("renderer: virgl on ")
+            .then_some(daemon)
+    }
+
     fn meter(&self, path: &str, rounds: Rounds) -> Meter {
         let iterations = (rounds.full / self.fraction.max(1)).max(rounds.least);
         Meter::new(path, rounds, iterations)
@@ -88,8 +99,19 @@ impl Plan {
 
 type Gate = fn(&Plan) -> Vec<Course>;
 
+/// `None` where there is nothing to try it on.
+type RenderingGate = fn(&Plan) -> Option<Vec<Course>>;
+
+/// All gates of daemons that render.
+const RENDERING_GATES: [(&str, RenderingGate); 4] = [
+    ("contexts", rendering::contexts),
+    ("textures", rendering::textures),
+    ("promotions", rendering::promotions),
+    ("resets in 3D", rendering::resets),
+];
+
 /// All gates.
-const GATES: [(&str, Gate); 9] = [
+const GATES: [(&str, Gate); 10] = [
     ("resources", objects::resources),
     ("resets", resets::resets),
     ("reconnects", reconnects::reconnects),
@@ -99,24 +121,31 @@ const GATES: [(&str, Gate); 9] = [
     ("display sockets", display_sockets::display_sockets),
     ("cursors", objects::cursors),
     ("scanout sizes", objects::scanout_sizes),
+    ("3D in process", rendering::in_process),
 ];
 
 /// Runs the gates and prints a line for each; returns whether all hold.
 pub fn run(plan: &Plan) -> bool {
     let mut all_hold = true;
-    for (name, gate) in GATES {
+    let drawing = GATES.map(|(name, gate)| (name, Any::Drawing(gate)));
+    let rendering = RENDERING_GATES.map(|(name, gate)| (name, Any::Rendering(gate)));
+    for (name, gate) in drawing.into_iter().chain(rendering) {
         if !plan.only.is_empty() && !plan.only.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
         let start = Instant::now();
         // What goes wrong while a gate is driven is a panic of the harness.
-        let courses = catch_unwind(AssertUnwindSafe(|| gate(plan)));
+        let courses = catch_unwind(AssertUnwindSafe(|| gate.run(plan)));
         if interruption::came() {
             return false;
         }
         let seconds = start.elapsed().as_secs_f64();
         let holds = match courses {
-            Ok(courses) => {
+            Ok(None) => {
+                println!("SKIP {name}: the daemon has no renderer here");
+                true
+            }
+            Ok(Some(courses)) => {
                 println!("{} {seconds:.1} s", meter::line(name, &courses));
                 courses.iter().all(Course::holds)
             }
@@ -128,4 +157,20 @@ pub fn run(plan: &Plan) -> bool {
         all_hold &= holds;
     }
     all_hold
+}
+
+/// A gate of either kind.
+#[derive(Debug, Clone, Copy)]
+enum Any {
+    Drawing(Gate),
+    Rendering(RenderingGate),
+}
+
+impl Any {
+    fn run(self, plan: &Plan) -> Option<Vec<Course>> {
+        match self {
+            Self::Drawing(gate) => Some(gate(plan)),
+            Self::Rendering(gate) => gate(plan),
+        }
+    }
 }
