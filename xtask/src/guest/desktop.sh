@@ -16,20 +16,21 @@ startup-animation=none
 END
 # From version 12 on Weston needs somebody who opens devices for it; before, it does so itself.
 if weston --help | grep -q -e --tty; then
-    launch="weston --tty=1"
+    launch= tty=--tty=1
 else
-    launch="seatd-launch -- weston"
+    launch="seatd-launch --" tty=
 fi
-$launch --config="$folder/weston.ini" --backend=drm-backend.so --shell=desktop-shell.so \
+$launch sh -c 'echo $$ >"$0/pid" && exec "$@"' "$folder" weston $tty \
+    --config="$folder/weston.ini" --backend=drm-backend.so --shell=desktop-shell.so \
     --drm-device=card0 --continue-without-input --socket="$WAYLAND_DISPLAY" \
     --log=/rig/weston.log &
-weston=$!
+launched=$!
 client=
-trap 'kill $client $weston; wait; exit' TERM
+trap 'kill $client $(cat "$folder/pid"); wait; exit' TERM
 while [ ! -e "$folder/$WAYLAND_DISPLAY" ]; do
-    kill -0 "$weston" || exit 1
+    kill -0 "$launched" || exit 1
     sleep 0.1
 done
 "$@" &
 client=$!
-wait "$weston"
+wait "$launched"

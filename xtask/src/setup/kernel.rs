@@ -65,10 +65,12 @@ pub(crate) fn fetch(apt: &Apt, rig: &Path, busybox: &Path) -> Result<Kernel> {
 /// Writes `modules.dep` and its like, which packages leave to their installation.
 fn index(kernel: &Kernel, folder: &Path, busybox: &Path) -> Result<()> {
     let stage = Stage::start("index the kernel's modules", Duration::from_secs(15));
+    // Debian 13 has the modules in usr/lib, Debian 12 in lib: this is what either is in.
+    let base = kernel.modules.ancestors().nth(3).unwrap_or(folder);
     process::capture(
         Command::new(busybox)
             .args(["depmod", "-b"])
-            .arg(folder)
+            .arg(base)
             .arg(kernel.release()),
     )?;
     let mark = folder.join(INDEXED);

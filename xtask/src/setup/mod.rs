@@ -110,11 +110,16 @@ fn private_apt<'a>(
 }
 
 fn find_busybox(rig: &Path) -> Option<PathBuf> {
-    let unpacked = rig.join("busybox/bin/busybox");
-    if unpacked.is_file() {
-        return Some(unpacked);
-    }
-    process::find_program("busybox").filter(|file| is_static(file))
+    unpacked_busybox(rig)
+        .or_else(|| process::find_program("busybox").filter(|file| is_static(file)))
+}
+
+/// Debian 13 has it in usr/bin, Debian 12 in bin.
+fn unpacked_busybox(rig: &Path) -> Option<PathBuf> {
+    ["bin/busybox", "usr/bin/busybox"]
+        .iter()
+        .map(|place| rig.join("busybox").join(place))
+        .find(|file| file.is_file())
 }
 
 fn fetch_busybox(apt: &Apt, rig: &Path) -> Result<PathBuf> {
@@ -124,13 +129,7 @@ fn fetch_busybox(apt: &Apt, rig: &Path) -> Result<PathBuf> {
         &["busybox-static".to_owned()],
         &folder,
     )?;
-    for place in ["bin/busybox", "usr/bin/busybox"] {
-        let file = folder.join(place);
-        if file.is_file() {
-            return Ok(file);
-        }
-    }
-    Err(Error::Missing {
+    unpacked_busybox(rig).ok_or_else(|| Error::Missing {
         what: "Debian's busybox-static holds no busybox".to_owned(),
         hint: format!("look into {}", folder.display()),
     })

@@ -61,7 +61,13 @@ const FOR_BUILDS: [Need; 4] = [
 ];
 
 /// GL, on the host for the device and in the guest for programs.
-const FOR_GUESTS: [Need; 3] = [
+const FOR_GUESTS: [Need; 4] = [
+    Need {
+        sign: Sign::Library("libOpenGL.so.0"),
+        debian: "libopengl0",
+        fedora: "libglvnd-opengl",
+        arch: "libglvnd",
+    },
     Need {
         sign: Sign::Library("libEGL.so.1"),
         debian: "libegl1",

@@ -18,9 +18,11 @@ pub(crate) const DRAWN: Duration = Duration::from_secs(60);
 const COLOURS: usize = 8;
 /// How long what was drawn may take to be seen.
 const SEEN: Duration = Duration::from_secs(15);
-/// Takes the consoles off the driver, the driver away and loads it again.
+/// Takes the consoles off the driver, the driver away and loads it again. Who has just ended may
+/// still be letting go of it.
 pub(crate) const RELOAD: &str = "for console in /sys/class/vtconsole/vtcon*/bind; do echo 0 >$console; done; \
-    rmmod virtio_gpu || exit 1; \
+    tries=0; until rmmod virtio_gpu; do \
+    tries=$((tries + 1)); if [ $tries -gt 10 ]; then exit 1; fi; sleep 0.2; done; \
     if [ -e /dev/dri/card0 ]; then echo still there; exit 1; fi; \
     modprobe virtio_gpu || exit 1; \
     while [ ! -e /dev/dri/card0 ]; do sleep 0.1; done";
