@@ -54,6 +54,9 @@ pub(super) fn start(config: &VirglConfig) -> Result<Started, RenderError> {
         check_node(node)?;
     }
     log::capture();
+    if config.render_node.is_none() {
+        draw_on_one_thread();
+    }
     let egl = Egl::load().map_err(|error| RenderError::Unavailable {
         reason: format!("libEGL cannot be loaded: {error}"),
         hint: Some("install libEGL and a driver for it (Debian: libegl1, libegl-mesa0)".to_owned()),
@@ -76,6 +79,20 @@ pub(super) fn start(config: &VirglConfig) -> Result<Started, RenderError> {
         egl,
         capsets,
     })
+}
+
+/// Has Mesa's software GL draw on the thread that calls it, unless somebody
+/// has decided otherwise. Its own threads let go of a fence while one of them
+/// still holds it (seen with Mesa 22.3): once in some hundred thousand fences
+/// that ends the process.
+fn draw_on_one_thread() {
+    const THREADS: &str = "LP_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: std's lock keeps Rust code off the environment meanwhile; the
+        // documentation of `VirglRenderer::new` asks that no C code reads it on
+        // other threads.
+        unsafe { std::env::set_var(THREADS, "0") };
+    }
 }
 
 fn check_node(node: &Path) -> Result<(), RenderError> {

@@ -50,6 +50,10 @@ pub struct VirglRenderer {
 impl VirglRenderer {
     /// Starts virglrenderer on this thread.
     ///
+    /// Without a render node it sets `LP_NUM_THREADS` to 0 in the environment of
+    /// the process if it is not set: make it before C code in other threads
+    /// reads the environment.
+    ///
     /// # Errors
     /// [`RenderError::Unavailable`]: this process has a renderer already, the
     /// render node cannot be opened, EGL is missing, or one of the libraries
