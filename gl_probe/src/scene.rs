@@ -126,7 +126,7 @@ impl Scene {
     fn solids(&self, gl: &Gl<'_>, clip: Matrix, seconds: f32) {
         gl.layer(Blend::Replace, Depth::Nearest);
         let cube = Matrix::place([0.82; 3], [0.0; 3])
-            .then(Matrix::turn(0.55 + 0.7 * seconds))
+            .then(Matrix::turn(0.7 * seconds - 0.4))
             .then(Matrix::tilt(0.42 + 0.3 * (0.6 * seconds).sin()))
             .then(Matrix::place([1.0; 3], [0.0, 0.1, 0.0]));
         self.solid(gl, &self.cube, &self.panel, clip, (cube, WHITE, 1.0));

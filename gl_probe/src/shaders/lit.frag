@@ -21,7 +21,7 @@ void main() {
     vec3 n = normalize(normal);
     vec3 v = normalize(eye - world);
     vec3 base = tint * colour * texture(image, uv).rgb;
-    vec3 lit = base * vec3(0.24, 0.20, 0.30);
+    vec3 lit = base * vec3(0.36, 0.31, 0.42);
     lit += lamp(vec3(3.0, 4.0, 4.0), vec3(1.00, 0.88, 0.74), base, n, v);
     lit += lamp(vec3(-5.0, 1.5, 2.0), vec3(0.22, 0.30, 0.52), base, n, v);
     float rim = pow(1.0 - max(dot(n, v), 0.0), 3.0);
