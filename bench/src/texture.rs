@@ -21,6 +21,32 @@ const COLOUR: [f32; 4] = [0.25, 0.5, 0.75, 1.0];
 pub(crate) struct Texture {
     pub(crate) number: u32,
     pub(crate) size: Size,
+    pub(crate) pixels: Pixels,
+}
+
+/// The bytes of a texel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pixels {
+    /// Blue, green, red, unused: as screens and windows have them.
+    Bgrx,
+    /// Red, green, blue, alpha: as GL programs have them.
+    Rgba,
+}
+
+impl Pixels {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bgrx => "BGRX",
+            Self::Rgba => "RGBA",
+        }
+    }
+
+    fn format(self) -> u32 {
+        match self {
+            Self::Bgrx => format::B8G8R8X8_UNORM,
+            Self::Rgba => format::R8G8B8A8_UNORM,
+        }
+    }
 }
 
 /// Whether a request is answered when it is taken or when it is done.
@@ -36,13 +62,17 @@ impl Texture {
     }
 
     pub(crate) fn layout(self) -> Layout {
-        Layout::packed(self.size.width, self.size.height, DrmFourcc::Xrgb8888).unwrap()
+        let fourcc = match self.pixels {
+            Pixels::Bgrx => DrmFourcc::Xrgb8888,
+            Pixels::Rgba => DrmFourcc::Abgr8888,
+        };
+        Layout::packed(self.size.width, self.size.height, fourcc).unwrap()
     }
 
     pub(crate) fn arguments(self) -> ResourceArgs {
         ResourceArgs {
             target: TEXTURE_2D,
-            format: format::B8G8R8X8_UNORM,
+            format: self.pixels.format(),
             bind: bind::RENDER_TARGET | bind::SAMPLER_VIEW,
             width: self.size.width,
             height: self.size.height,
@@ -68,7 +98,7 @@ impl Texture {
     /// The stream that makes its surface.
     pub(crate) fn surface(self) -> Vec<u32> {
         let mut stream = Stream::new();
-        stream.surface(self.number, self.number, format::B8G8R8X8_UNORM);
+        stream.surface(self.number, self.number, self.pixels.format());
         stream.into_words()
     }
 

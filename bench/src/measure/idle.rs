@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Setting;
-use crate::daemon::Program;
+use crate::daemon::{Daemon, Program};
 use crate::front_end::{FrontEnd, first_answer};
 use crate::guest::Guest;
 use crate::report::{Goal, Line, Report};
@@ -32,9 +32,7 @@ pub(super) fn measure(setting: &Setting, report: &mut Report) {
         let daemon = &front_end.daemon;
         // What a new front end has to say, and the answers.
         sleep(Duration::from_secs(2));
-        let before = daemon.sleeps();
-        sleep(REST);
-        let wakes = (daemon.sleeps() - before) as f64 / REST.as_secs_f64();
+        let wakes = wakes_a_second(daemon);
         add("wake-ups when idle", "1/s", vec![wakes], goal(0.0));
         let resident = daemon.memory("Rss:") as f64 / 1024.0;
         add(
@@ -58,6 +56,13 @@ pub(super) fn measure(setting: &Setting, report: &mut Report) {
         values: vec![shared],
         goal: Goal::AtMost(1024.0),
     });
+}
+
+/// How often a daemon that is left alone wakes up.
+pub(super) fn wakes_a_second(daemon: &Daemon) -> f64 {
+    let before = daemon.sleeps();
+    sleep(REST);
+    (daemon.sleeps() - before) as f64 / REST.as_secs_f64()
 }
 
 /// Milliseconds from the start of a daemon to its first answer.

@@ -6,11 +6,12 @@ use crate::front_end::FrontEnd;
 use crate::guest::{FULL_HD, flush, show};
 use crate::report::{Contender, Goal, Race, Report};
 use crate::screen::SendBuffer;
-use crate::texture::{Fence, Texture, create_context, submit};
+use crate::texture::{Fence, Pixels, Texture, create_context, submit};
 
 const TEXTURE: Texture = Texture {
     number: 1,
     size: FULL_HD,
+    pixels: Pixels::Bgrx,
 };
 
 /// How our daemon is told to show what it renders to nobody.

@@ -5,7 +5,7 @@ use crate::direct::Direct;
 use crate::front_end::FrontEnd;
 use crate::guest::{FULL_HD, Size};
 use crate::report::{Goal, Race, Report};
-use crate::texture::{Fence, Texture, submit};
+use crate::texture::{Fence, Pixels, Texture, submit};
 
 /// Clearing them takes 0.2 ms and more.
 const TEXTURES: [Texture; 2] = [
@@ -16,10 +16,12 @@ const TEXTURES: [Texture; 2] = [
             width: 800,
             height: 600,
         },
+        pixels: Pixels::Bgrx,
     },
     Texture {
         number: 2,
         size: FULL_HD,
+        pixels: Pixels::Bgrx,
     },
 ];
 

@@ -1,10 +1,19 @@
-//! How long a rendering daemon takes to start.
+//! How long a rendering daemon takes to start, and what it does when there is nothing to do.
 
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::Setting;
-use crate::measure::idle::start_to_answer;
+use crate::measure::idle::{start_to_answer, wakes_a_second};
 use crate::report::{Goal, Line, Report};
+use crate::texture::{Fence, Pixels, Texture, submit};
+
+const TEXTURE: Texture = Texture {
+    number: 1,
+    size: crate::guest::FULL_HD,
+    pixels: Pixels::Bgrx,
+};
 
 pub(in crate::measure) fn measure(setting: &Setting, report: &mut Report) {
     if super::direct().is_none() {
@@ -37,6 +46,21 @@ pub(in crate::measure) fn measure(setting: &Setting, report: &mut Report) {
         .zip(&direct)
         .map(|(ours, direct)| ours - direct);
     add("ours beyond it", more.collect(), Goal::AtMost(10.0));
+
+    let mut front_ends = setting.start_rendering();
+    front_ends.truncate(1);
+    for front_end in &mut front_ends {
+        front_end.control.succeed(&TEXTURE.creation());
+        let clear = submit(&TEXTURE.clear(), Fence::Used);
+        front_end.control.succeed(&[clear]);
+        sleep(Duration::from_secs(1));
+        report.add(Line {
+            what: "wake-ups when idle, with 3D: ours".to_owned(),
+            unit: "1/s",
+            values: vec![wakes_a_second(&front_end.daemon)],
+            goal: Goal::AtMost(0.0),
+        });
+    }
 }
 
 /// Milliseconds in which a renderer starts in a new process.

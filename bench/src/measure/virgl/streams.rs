@@ -7,7 +7,7 @@ use crate::direct::Direct;
 use crate::front_end::FrontEnd;
 use crate::guest::Size;
 use crate::report::{Goal, Line, Race, Report};
-use crate::texture::{Fence, Texture, submit};
+use crate::texture::{Fence, Pixels, Texture, submit};
 use crate::trips::{Trip, Trips};
 
 const SMALL: Texture = Texture {
@@ -17,6 +17,7 @@ const SMALL: Texture = Texture {
         width: 64,
         height: 64,
     },
+    pixels: Pixels::Bgrx,
 };
 
 /// Small streams at a kick.

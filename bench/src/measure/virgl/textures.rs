@@ -7,40 +7,42 @@ use crate::direct::Direct;
 use crate::front_end::FrontEnd;
 use crate::guest::{Backing, FULL_HD, attach, unref};
 use crate::report::{Goal, Race, Report};
-use crate::texture::Texture;
+use crate::texture::{Pixels, Texture};
 
+/// Transfers at a kick.
 const BATCH: u16 = 8;
-
-const TEXTURE: Texture = Texture {
-    number: 1,
-    size: FULL_HD,
-};
 
 pub(in crate::measure) fn measure(setting: &Setting, report: &mut Report) {
     let Some(mut direct) = super::direct() else {
         return;
     };
     let mut front_ends = setting.start_rendering();
-    for backing in [Backing::Whole, Backing::Pages] {
-        direct.create(TEXTURE);
-        direct.attach(TEXTURE, &setting.guest, backing);
-        for front_end in &mut front_ends {
-            let mut requests = TEXTURE.creation();
-            requests.push(attach(TEXTURE.number, backing, TEXTURE.size.bytes()));
-            front_end.control.succeed(&requests);
-        }
-        for direction in [Direction::ToHost, Direction::FromHost] {
-            race(
-                setting,
-                report,
-                &mut front_ends,
-                &mut direct,
-                Copy { backing, direction },
-            );
-        }
-        direct.destroy(TEXTURE);
-        for front_end in &mut front_ends {
-            front_end.control.succeed(&[unref(TEXTURE.number)]);
+    for pixels in [Pixels::Rgba, Pixels::Bgrx] {
+        for backing in [Backing::Whole, Backing::Pages] {
+            let texture = Texture {
+                number: 1,
+                size: FULL_HD,
+                pixels,
+            };
+            direct.create(texture);
+            direct.attach(texture, &setting.guest, backing);
+            for front_end in &mut front_ends {
+                let mut requests = texture.creation();
+                requests.push(attach(texture.number, backing, texture.size.bytes()));
+                front_end.control.succeed(&requests);
+            }
+            for direction in [Direction::ToHost, Direction::FromHost] {
+                let copy = Copy {
+                    texture,
+                    backing,
+                    direction,
+                };
+                race(setting, report, &mut front_ends, &mut direct, copy);
+            }
+            direct.destroy(texture);
+            for front_end in &mut front_ends {
+                front_end.control.succeed(&[unref(texture.number)]);
+            }
         }
     }
 }
@@ -48,6 +50,7 @@ pub(in crate::measure) fn measure(setting: &Setting, report: &mut Report) {
 /// What is copied, and which way.
 #[derive(Clone, Copy, Debug)]
 struct Copy {
+    texture: Texture,
     backing: Backing,
     direction: Direction,
 }
@@ -59,11 +62,15 @@ fn race(
     direct: &mut Direct,
     copy: Copy,
 ) {
-    let Copy { backing, direction } = copy;
-    let requests = vec![TEXTURE.transfer(direction); usize::from(BATCH)];
+    let Copy {
+        texture,
+        backing,
+        direction,
+    } = copy;
+    let requests = vec![texture.transfer(direction); usize::from(BATCH)];
     let contenders = super::contenders(setting, front_ends, &requests, || {
         for _ in 0..BATCH {
-            direct.transfer(TEXTURE, direction);
+            direct.transfer(texture, direction);
         }
     });
     let way = match direction {
@@ -72,8 +79,9 @@ fn race(
     };
     Race {
         what: format!(
-            "transfer 3D {way} the host, {} {}, {BATCH} a kick",
-            TEXTURE.size.name,
+            "3D {way} host, {} {}, {}",
+            texture.size.name,
+            texture.pixels.name(),
             backing.name()
         ),
         unit: "frames/s",
