@@ -1,6 +1,6 @@
 //! Contexts: whose command streams may use which resources.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
@@ -11,11 +11,33 @@ use crate::protocol::{ContextId, ResourceId};
 struct Context {
     /// Tells it from earlier contexts with the same id.
     generation: u64,
-    /// The resources that it may use, each with what tells the attachment from
-    /// earlier ones.
-    attached: HashMap<ResourceId, u64>,
-    /// Attached resources that were not the renderer's then.
-    plain: Vec<ResourceId>,
+    /// The resources that it may use.
+    attached: HashMap<ResourceId, Attachment>,
+    /// Those of them that the renderer was not told of, oldest first.
+    plain: VecDeque<ResourceId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Attachment {
+    /// Tells it from earlier ones.
+    generation: u64,
+    place: Place,
+}
+
+impl Context {
+    /// Strikes a resource off the list of those that the renderer was not told
+    /// of.
+    fn unlist(&mut self, attachment: Attachment, resource: ResourceId) {
+        if attachment.place == Place::Host {
+            self.plain.retain(|plain| *plain != resource);
+        }
+    }
+
+    fn detach(&mut self, resource: ResourceId) -> Option<Attachment> {
+        let attachment = self.attached.remove(&resource)?;
+        self.unlist(attachment, resource);
+        Some(attachment)
+    }
 }
 
 /// All contexts of a device.
@@ -44,7 +66,7 @@ impl ContextTable {
             Context {
                 generation,
                 attached: HashMap::new(),
-                plain: Vec::new(),
+                plain: VecDeque::new(),
             },
         );
         Ok(generation)
@@ -99,41 +121,47 @@ impl ContextTable {
         let generation = self.next_generation();
         let context = self.contexts.get_mut(&id);
         let context = context.ok_or(CommandError::UnknownContext(id))?;
-        if let Some(attachment) = context.attached.get_mut(&resource) {
-            *attachment = generation;
-            return Ok(generation);
+        match context.detach(resource) {
+            Some(_) => {}
+            None if self.attachments >= limits.attachments => {
+                return Err(limit_reached("attachments", limits.attachments));
+            }
+            None => self.attachments = self.attachments.saturating_add(1),
         }
-        if self.attachments >= limits.attachments {
-            return Err(limit_reached("attachments", limits.attachments));
-        }
-        self.attachments = self.attachments.saturating_add(1);
-        context.attached.insert(resource, generation);
+        context
+            .attached
+            .insert(resource, Attachment { generation, place });
         if place == Place::Host {
-            context.plain.push(resource);
+            context.plain.push_back(resource);
         }
         Ok(generation)
     }
 
-    /// Takes a resource from a context. One that is not attached is none of
-    /// its business already.
+    /// Takes a resource from a context; where the renderer believes that it
+    /// is, `None` if it was not attached.
     ///
     /// # Errors
     /// [`CommandError::UnknownContext`].
-    pub fn detach(&mut self, id: ContextId, resource: ResourceId) -> Result<(), CommandError> {
+    pub fn detach(
+        &mut self,
+        id: ContextId,
+        resource: ResourceId,
+    ) -> Result<Option<Place>, CommandError> {
         let context = self.contexts.get_mut(&id);
         let context = context.ok_or(CommandError::UnknownContext(id))?;
-        if context.attached.remove(&resource).is_some() {
+        let attachment = context.detach(resource);
+        if attachment.is_some() {
             self.attachments = self.attachments.saturating_sub(1);
-            context.plain.retain(|plain| *plain != resource);
         }
-        Ok(())
+        Ok(attachment.map(|attachment| attachment.place))
     }
 
     /// Takes a resource from a context if the attachment is still the one of
     /// `generation`.
     pub fn detach_generation(&mut self, id: ContextId, resource: ResourceId, generation: u64) {
-        let context = self.contexts.get(&id);
-        if context.is_some_and(|context| context.attached.get(&resource) == Some(&generation)) {
+        let attached = self.contexts.get(&id).map(|context| &context.attached);
+        let attachment = attached.and_then(|attached| attached.get(&resource));
+        if attachment.is_some_and(|attachment| attachment.generation == generation) {
             let _ = self.detach(id, resource);
         }
     }
@@ -141,9 +169,8 @@ impl ContextTable {
     /// Takes a resource from all contexts: it is going.
     pub fn forget(&mut self, resource: ResourceId) {
         for context in self.contexts.values_mut() {
-            if context.attached.remove(&resource).is_some() {
+            if context.detach(resource).is_some() {
                 self.attachments = self.attachments.saturating_sub(1);
-                context.plain.retain(|plain| *plain != resource);
             }
         }
     }
@@ -155,22 +182,49 @@ impl ContextTable {
             .is_some_and(|context| context.attached.contains_key(&resource))
     }
 
-    /// The contexts that may use a resource.
-    pub fn users(&self, resource: ResourceId) -> Vec<ContextId> {
+    /// Number of a context's resources that the renderer was not told of.
+    pub fn untold(&self, id: ContextId) -> usize {
         self.contexts
-            .iter()
-            .filter(|(_, context)| context.attached.contains_key(&resource))
-            .map(|(id, _)| *id)
-            .collect()
+            .get(&id)
+            .map_or(0, |context| context.plain.len())
     }
 
-    /// Takes the attached resources that were not the renderer's when they
-    /// were attached, to be promoted.
-    pub fn take_plain(&mut self, id: ContextId) -> Vec<ResourceId> {
-        self.contexts
-            .get_mut(&id)
-            .map(|context| std::mem::take(&mut context.plain))
-            .unwrap_or_default()
+    /// The oldest of a context's resources that the renderer was not told of;
+    /// it counts as told from now on.
+    pub fn next_untold(&mut self, id: ContextId) -> Option<ResourceId> {
+        let context = self.contexts.get_mut(&id)?;
+        let resource = context.plain.pop_front()?;
+        context.attached.get_mut(&resource)?.place = Place::Renderer;
+        Some(resource)
+    }
+
+    /// Notes that the renderer is told of an attachment; false if it has been.
+    pub fn tell(&mut self, id: ContextId, resource: ResourceId) -> bool {
+        let Some(context) = self.contexts.get_mut(&id) else {
+            return false;
+        };
+        match context.attached.get_mut(&resource) {
+            Some(attachment) if attachment.place == Place::Host => {
+                let before = *attachment;
+                attachment.place = Place::Renderer;
+                context.unlist(before, resource);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that the renderer does not know a resource after all, and so none
+    /// of its attachments.
+    pub fn untell(&mut self, resource: ResourceId) {
+        for context in self.contexts.values_mut() {
+            if let Some(attachment) = context.attached.get_mut(&resource)
+                && attachment.place == Place::Renderer
+            {
+                attachment.place = Place::Host;
+                context.plain.push_back(resource);
+            }
+        }
     }
 
     /// Number of resources that contexts may use, each counted for each context.
@@ -189,7 +243,7 @@ impl ContextTable {
     }
 }
 
-/// Where the contents of a resource are.
+/// Where the contents of a resource are, as far as an attachment knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In memory of ours.

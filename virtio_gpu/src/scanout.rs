@@ -33,6 +33,11 @@ pub struct Scanout {
 }
 
 impl Scanout {
+    /// Whether the display shows anything of it.
+    pub(crate) fn is_on(&self) -> bool {
+        self.surface.is_some() || self.cursor.surface.is_some()
+    }
+
     /// Marks the whole surface for presenting.
     pub fn damage_all(&mut self) {
         if let Some(shown) = self.shown {

@@ -7,10 +7,22 @@ use super::rendering::{Expected, context_id, resource_id};
 use super::{Backend, Outcome};
 use crate::context::Place;
 use crate::error::{CommandError, limit_reached};
+use crate::fence::Ticket;
 use crate::protocol::{ContextId, Features, ResourceId, Success};
 
 /// The bits of `context_init` that name a capability set (§5.7.6.9).
 const CAPSET_MASK: u32 = 0xff;
+
+/// A command stream before the renderer gets it.
+#[derive(Debug)]
+pub(super) struct EarlyStream {
+    ticket: Ticket,
+    context: ContextId,
+    /// Resources of the context that the renderer is to be told of first.
+    untold: usize,
+    commands: Vec<u32>,
+    when: When,
+}
 
 impl<D: Display> Backend<D> {
     pub(super) fn create_context(
@@ -102,16 +114,14 @@ impl<D: Display> Backend<D> {
     }
 
     pub(super) fn detach_resource(&mut self, context: ContextId, id: ResourceId) -> Outcome {
-        let rendered = self.contexts.check(context).and_then(|()| {
-            let rendered = self.resources.get(id)?.is_rendered();
-            let attached = self.contexts.is_attached(context, id);
-            self.contexts.detach(context, id)?;
-            Ok(rendered && attached)
+        let attached = self.contexts.check(context).and_then(|()| {
+            self.resources.get(id)?;
+            self.contexts.detach(context, id)
         });
-        match rendered {
+        match attached {
             Err(error) => Outcome::Done(Err(error)),
-            Ok(false) => Outcome::Done(Ok(Success::NoData)),
-            Ok(true) => {
+            Ok(None | Some(Place::Host)) => Outcome::Done(Ok(Success::NoData)),
+            Ok(Some(Place::Renderer)) => {
                 let work = Work::DetachResource {
                     context: context_id(context),
                     resource: resource_id(id),
@@ -121,6 +131,8 @@ impl<D: Display> Backend<D> {
         }
     }
 
+    /// What the context may use and the renderer does not know yet comes
+    /// first, see [`Backend::carry_stream_on`].
     pub(super) fn submit(&mut self, context: ContextId, stream: &[u8], when: When) -> Outcome {
         let copied = self
             .check_submit(context, stream)
@@ -129,16 +141,66 @@ impl<D: Display> Backend<D> {
             Ok(commands) => commands,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        for resource in self.contexts.take_plain(context) {
-            if let Err(error) = self.promote(resource) {
-                self.warn("a 2D resource for 3D", &error);
+        let ticket = self.next_ticket();
+        self.early_stream = Some(EarlyStream {
+            ticket,
+            context,
+            untold: self.contexts.untold(context),
+            commands,
+            when,
+        });
+        self.carry_stream_on();
+        Outcome::Pending(ticket)
+    }
+
+    /// Whether a command stream waits until all that its context may use is
+    /// the renderer's. No other command of the control queue comes before it.
+    pub fn is_preparing(&self) -> bool {
+        self.early_stream.is_some()
+    }
+
+    /// Hands one more resource to the renderer, or, when there is none, the
+    /// command stream.
+    pub fn carry_stream_on(&mut self) {
+        let Some(mut stream) = self.early_stream.take() else {
+            return;
+        };
+        if let Some(untold) = stream.untold.checked_sub(1)
+            && let Some(resource) = self.contexts.next_untold(stream.context)
+        {
+            match self.promote(resource) {
+                Ok(()) => self.introduce(stream.context, resource),
+                Err(error) => {
+                    self.warn("a 2D resource for 3D", &error);
+                    self.contexts.untell(resource);
+                }
             }
+            stream.untold = untold;
+            self.early_stream = Some(stream);
+            return;
         }
         let work = Work::Submit {
-            context: context_id(context),
-            commands,
+            context: context_id(stream.context),
+            commands: stream.commands,
         };
-        self.render(work, when, Expected::Command)
+        if let Some(rendering) = &mut self.rendering {
+            rendering.push(work, stream.when, Expected::Command(stream.ticket));
+        }
+    }
+
+    /// Forgets the command stream that waits: it has been answered.
+    pub fn drop_stream(&mut self) {
+        self.early_stream = None;
+    }
+
+    /// Tells the renderer that a context may use a resource that was not its
+    /// own when it was attached.
+    pub(super) fn introduce(&mut self, context: ContextId, resource: ResourceId) {
+        let work = Work::AttachResource {
+            context: context_id(context),
+            resource: resource_id(resource),
+        };
+        self.render_aside(work, Expected::Aside);
     }
 
     fn check_submit(&self, context: ContextId, stream: &[u8]) -> Result<(), CommandError> {

@@ -30,6 +30,7 @@ use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, Scanout
 use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
 use crate::throttle::Throttle;
+use context::EarlyStream;
 use rendering::Rendering;
 pub use rendering::{RenderNews, RenderStatistics};
 use transfer::LongTransfer;
@@ -85,6 +86,8 @@ pub struct Backend<D> {
     last_ticket: u64,
     /// A transfer that needs more than one turn.
     long_transfer: Option<LongTransfer>,
+    /// A command stream that cannot begin yet.
+    early_stream: Option<EarlyStream>,
     /// The scanout that is presented first: one that was refused last time.
     first_presented: usize,
     throttle: Throttle,
@@ -107,6 +110,7 @@ impl<D: Display> Backend<D> {
             finished: Vec::new(),
             last_ticket: 0,
             long_transfer: None,
+            early_stream: None,
             first_presented: 0,
             throttle: Throttle::default(),
         }
@@ -277,6 +281,9 @@ impl<D: Display> Backend<D> {
         let mut left = Left::Nothing;
         let mut refused = None;
         for index in (first..count).chain(0..first.min(count)) {
+            if !self.scanouts.get(index).is_some_and(Scanout::is_on) {
+                continue;
+            }
             match self.present_scanout(index) {
                 Step::Done => {}
                 Step::More => left = Left::More,
@@ -330,6 +337,7 @@ impl<D: Display> Backend<D> {
         self.queries.clear();
         self.finished.clear();
         self.long_transfer = None;
+        self.early_stream = None;
         self.first_presented = 0;
     }
 

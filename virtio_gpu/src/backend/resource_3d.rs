@@ -85,6 +85,11 @@ impl<D: Display> Backend<D> {
         if let Err(error) = self.promote(id) {
             return Outcome::Done(Err(error));
         }
+        if let Some(context) = context
+            && self.contexts.tell(context, id)
+        {
+            self.introduce(context, id);
+        }
         let region = transfer.region;
         let work = Work::Transfer(Transfer {
             direction,
@@ -131,9 +136,9 @@ impl<D: Display> Backend<D> {
         Ok(context)
     }
 
-    /// Makes a 2D resource the renderer's, with its picture, its backing and
-    /// the contexts that it is attached to. From then on the renderer's copy
-    /// is the truth. One that is the renderer's already, or gone, stays so.
+    /// Makes a 2D resource the renderer's, with its picture and its backing.
+    /// From then on the renderer's copy is the truth. One that is the
+    /// renderer's already, or gone, stays so.
     ///
     /// # Errors
     /// [`CommandError::LimitReached`]: the resource stays as it is.
@@ -170,11 +175,6 @@ impl<D: Display> Backend<D> {
             };
             self.render_aside(work, expected);
         }
-        for context in self.contexts.users(id) {
-            let context = context_id(context);
-            let work = Work::AttachResource { context, resource };
-            self.render_aside(work, Expected::Aside);
-        }
         self.mirror_uses(id);
         Ok(())
     }
@@ -195,6 +195,7 @@ impl<D: Display> Backend<D> {
                 self.render_aside(Work::DestroyResource { resource }, Expected::Aside);
             }
         }
+        self.contexts.untell(id);
         self.mirror_uses(id);
     }
 

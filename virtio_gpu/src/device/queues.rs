@@ -110,6 +110,11 @@ impl<D: Display> Device<D> {
                 self.held = Held::Yes;
                 break;
             }
+            if index == QueueIndex::Control && self.backend.is_preparing() {
+                self.backend.carry_stream_on();
+                handled = handled.saturating_add(1);
+                continue;
+            }
             match queue.pop(&memory, &mut self.request, chain_limits) {
                 Popped::Request(chain) => {
                     if !is_stream(&self.request) {
@@ -219,6 +224,9 @@ impl<D: Display> Device<D> {
         let taken = self
             .waiting
             .take_matching(|answer| answer.queue == index, released);
+        if index == QueueIndex::Control {
+            self.backend.drop_stream();
+        }
         for Taken { running, mut item } in taken {
             if let Some(ticket) = running {
                 let known = self.backend.conclude(ticket);

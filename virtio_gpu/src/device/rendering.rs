@@ -61,6 +61,9 @@ impl<D: Display> Device<D> {
     pub fn quiesce(&mut self, now: Instant) -> Quiescing {
         let begun = *self.quiescing.get_or_insert(now);
         let mut turn = self.dispatch_renderer(now);
+        while self.backend.is_preparing() && self.backend.renderer_has_room() {
+            self.backend.carry_stream_on();
+        }
         if self.drain_end(begun).is_some_and(|end| end <= now) {
             let mut released = Vec::new();
             self.end_transfer(&mut released);

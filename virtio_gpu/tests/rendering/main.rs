@@ -17,6 +17,7 @@ mod support;
 mod backpressure;
 mod contexts;
 mod cursors;
+mod early_streams;
 mod features;
 mod fences;
 mod late_failures;
