@@ -51,6 +51,14 @@ pub enum DisplayError {
     /// All surface names were given out.
     #[error("every surface id has been used")]
     OutOfSurfaceIds,
+    /// The window system cannot show a picture of this size.
+    #[error("a surface of {width}x{height} pixels is too large")]
+    TooLarge {
+        /// Width of the surface.
+        width: u32,
+        /// Height of the surface.
+        height: u32,
+    },
     /// The part of a frame to show has not the surface's size.
     #[error("a frame of {width}x{height} pixels for a surface of {surface_width}x{surface_height}")]
     FrameSize {

@@ -3,7 +3,7 @@
 
 pub mod backends;
 pub mod damage;
-#[cfg(feature = "wayland")]
+#[cfg(any(feature = "wayland", feature = "x11"))]
 mod desktop;
 pub mod display;
 pub mod dma_buf;
@@ -18,6 +18,8 @@ pub mod swapchain;
 pub use backends::headless::{self, Headless, HeadlessConfig, Picture};
 #[cfg(feature = "wayland")]
 pub use backends::wayland::{WaylandConfig, WaylandDisplay, WaylandStatistics};
+#[cfg(feature = "x11")]
+pub use backends::x11::{X11Config, X11Display, X11Statistics, X11Transport};
 pub use damage::Damage;
 pub use display::{Display, Freshness, Interest, PollFd, Presented, Query};
 pub use dma_buf::{DmaBuf, DmaBufPlane};

@@ -3,3 +3,5 @@
 pub mod headless;
 #[cfg(feature = "wayland")]
 pub mod wayland;
+#[cfg(feature = "x11")]
+pub mod x11;

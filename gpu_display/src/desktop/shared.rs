@@ -64,16 +64,15 @@ impl<H> SharedBuffers<H> {
         held.count()
     }
 
-    /// Makes a buffer the window system's, and returns its number and handle. One that is not known is
-    /// told with `tell`, and has then the number `number`. `None` if it cannot be told, or the window
-    /// system has too many.
+    /// Makes a buffer the window system's, and returns its handle. One that is not known is told with
+    /// `tell`, which also says under which number it is given back. `None` if it cannot be told, or the
+    /// window system has too many.
     pub(crate) fn lend(
         &mut self,
         buffer: &Arc<Buffer>,
         view: View,
-        number: u64,
-        tell: impl FnOnce() -> Option<H>,
-    ) -> Option<(u64, &H)> {
+        tell: impl FnOnce() -> Option<(u64, H)>,
+    ) -> Option<&H> {
         self.prune();
         let known = self
             .told
@@ -83,18 +82,19 @@ impl<H> SharedBuffers<H> {
             Some(index) => self.told.remove(index),
             None => {
                 self.make_room()?;
+                let (number, handle) = tell()?;
                 Told {
                     memory: Arc::downgrade(buffer),
                     held: None,
                     view,
                     number,
-                    handle: tell()?,
+                    handle,
                 }
             }
         };
         told.held = Some(Arc::clone(buffer));
         self.told.push(told);
-        self.told.last().map(|told| (told.number, &told.handle))
+        self.told.last().map(|told| &told.handle)
     }
 
     /// The window system has done with a buffer; whether it had it.

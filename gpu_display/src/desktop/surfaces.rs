@@ -13,6 +13,8 @@ const MAX_BYTES: u64 = i32::MAX as u64;
 #[derive(Debug)]
 pub(crate) struct Surfaces {
     outputs: u32,
+    /// The longest side that a surface may have.
+    max_side: u32,
     ids: SurfaceIds,
     requests: BTreeMap<SurfaceId, SurfaceRequest>,
 }
@@ -28,9 +30,10 @@ pub(crate) enum Configured {
 
 impl Surfaces {
     /// No surfaces, for a display of so many outputs.
-    pub(crate) fn new(outputs: u32) -> Self {
+    pub(crate) fn new(outputs: u32, max_side: u32) -> Self {
         Self {
             outputs,
+            max_side,
             ids: SurfaceIds::default(),
             requests: BTreeMap::new(),
         }
@@ -50,7 +53,7 @@ impl Surfaces {
 
     /// Makes a surface that fits the others.
     pub(crate) fn create(&mut self, request: &SurfaceRequest) -> Result<SurfaceId, DisplayError> {
-        check_size(request)?;
+        self.check_size(request)?;
         match request.role {
             Role::Scanout { output } if output >= self.outputs => {
                 return Err(DisplayError::UnknownOutput { output });
@@ -78,7 +81,7 @@ impl Surfaces {
             (Role::Cursor { .. }, Role::Cursor { parent, .. }) => self.check_scanout(parent)?,
             _ => return Err(DisplayError::RoleChange { surface }),
         }
-        check_size(request)?;
+        self.check_size(request)?;
         self.requests.insert(surface, *request);
         match (old.width, old.height) == (request.width, request.height) {
             true => Ok(Configured::Placed),
@@ -116,14 +119,6 @@ impl Surfaces {
         found.map(|(id, _)| id)
     }
 
-    /// Where a cursor is.
-    pub(crate) fn position_of(&self, surface: SurfaceId) -> Option<Position> {
-        match self.requests.get(&surface)?.role {
-            Role::Cursor { position, .. } => Some(position),
-            Role::Scanout { .. } => None,
-        }
-    }
-
     /// The output that a surface is on; `None` for a cursor whose scanout is gone.
     pub(crate) fn output_of(&self, surface: SurfaceId) -> Option<u32> {
         match self.requests.get(&surface)?.role {
@@ -141,13 +136,14 @@ impl Surfaces {
             Role::Cursor { .. } => Err(DisplayError::NotAScanout { surface }),
         }
     }
-}
 
-fn check_size(request: &SurfaceRequest) -> Result<(), DisplayError> {
-    let bytes = Layout::packed(request.width, request.height, DrmFourcc::Xrgb8888)?.size();
-    match bytes <= MAX_BYTES {
-        true => Ok(()),
-        false => Err(DisplayError::OutOfMemory { bytes }),
+    fn check_size(&self, request: &SurfaceRequest) -> Result<(), DisplayError> {
+        let &SurfaceRequest { width, height, .. } = request;
+        let bytes = Layout::packed(width, height, DrmFourcc::Xrgb8888)?.size();
+        if bytes > MAX_BYTES || width.max(height) > self.max_side {
+            return Err(DisplayError::TooLarge { width, height });
+        }
+        Ok(())
     }
 }
 
@@ -178,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_output_has_one_scanout_and_the_display_so_many_outputs() {
-        let mut surfaces = Surfaces::new(1);
+        let mut surfaces = Surfaces::new(1, u32::MAX);
         let first = surfaces.create(&scanout(0, 4, 4)).unwrap();
 
         let second = surfaces.create(&scanout(0, 4, 4));
@@ -197,25 +193,32 @@ mod tests {
 
     #[test]
     fn a_picture_has_pixels_and_at_most_two_gibibytes_of_them() {
-        let mut surfaces = Surfaces::new(1);
+        let mut surfaces = Surfaces::new(1, u32::MAX);
 
         let empty = surfaces.create(&scanout(0, 0, 4));
         let too_large = surfaces.create(&scanout(0, 32_768, 16_384));
         let largest = surfaces.create(&scanout(0, 32_767, 16_384));
 
         assert!(matches!(empty, Err(DisplayError::Pixels(_))));
-        assert!(matches!(
-            too_large,
-            Err(DisplayError::OutOfMemory {
-                bytes: 2_147_483_648
-            })
-        ));
+        assert!(matches!(too_large, Err(DisplayError::TooLarge { .. })));
         assert!(largest.is_ok());
     }
 
     #[test]
+    fn no_side_is_longer_than_the_window_system_can_say() {
+        let mut surfaces = Surfaces::new(1, 100);
+
+        let too_long = surfaces.create(&scanout(0, 4, 101));
+        let longest = surfaces.create(&scanout(0, 100, 100)).unwrap();
+        let grown = surfaces.configure(longest, &scanout(0, 101, 1));
+
+        assert!(matches!(too_long, Err(DisplayError::TooLarge { .. })));
+        assert!(matches!(grown, Err(DisplayError::TooLarge { .. })));
+    }
+
+    #[test]
     fn a_surface_keeps_its_kind_of_role_and_its_output() {
-        let mut surfaces = Surfaces::new(2);
+        let mut surfaces = Surfaces::new(2, u32::MAX);
         let below = surfaces.create(&scanout(0, 4, 4)).unwrap();
         let above = surfaces.create(&cursor(below)).unwrap();
 
@@ -235,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_cursor_outlives_its_scanout_and_is_then_on_no_output() {
-        let mut surfaces = Surfaces::new(1);
+        let mut surfaces = Surfaces::new(1, u32::MAX);
         let below = surfaces.create(&scanout(0, 4, 4)).unwrap();
         let above = surfaces.create(&cursor(below)).unwrap();
         assert_eq!(surfaces.output_of(above), Some(0));

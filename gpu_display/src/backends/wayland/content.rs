@@ -133,9 +133,12 @@ impl Content {
             format,
         };
         let crop = frame.crop;
-        let tell = || create_buffer(link, &picture, name).map(Told);
+        let tell = || {
+            let proxy = create_buffer(link, &picture, name)?;
+            Some((name.number, Told(proxy)))
+        };
         let view = View { crop, format };
-        let (_, told) = self.shared.lend(buffer, view, name.number, tell)?;
+        let told = self.shared.lend(buffer, view, tell)?;
         Some(told.0.clone())
     }
 

@@ -10,7 +10,7 @@ use super::shm::{BufferName, CursorPlace, Owner};
 use super::sprite::{Image, Sprite, View};
 use super::state::State;
 use super::window::Window;
-use crate::desktop::{Configured, Size};
+use crate::desktop::{Configured, Size, Surfaces};
 use crate::{DisplayError, Frame, Hotspot, Position, Role, SurfaceId, SurfaceRequest};
 
 /// A cursor surface that has had a frame.
@@ -204,7 +204,7 @@ impl State {
             }
         }
         for (surface, cursor) in over {
-            let position = self.surfaces.position_of(*surface).unwrap_or_default();
+            let position = position_of(&self.surfaces, *surface);
             changed |= cursor.show_over(link, window, position);
         }
         if is_pointed_at {
@@ -273,6 +273,13 @@ impl Cursor {
         let place = (at(position.x, across), at(position.y, down));
         self.overlay
             .show(link, &native.surface, &mut self.image, &view, place)
+    }
+}
+
+fn position_of(surfaces: &Surfaces, cursor: SurfaceId) -> Position {
+    match surfaces.get(cursor).map(|request| request.role) {
+        Ok(Role::Cursor { position, .. }) => position,
+        _ => Position::default(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::fit::{Fit, Room, Scale};
 use super::surface::Asked;
-use crate::desktop::{Fit, Modes, Room, Scale, Size};
+use crate::desktop::{Modes, Size};
 
 /// Whether a window can be of another size than its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 mod content;
 mod cursor;
 mod feedback;
+mod fit;
 mod gate;
 mod geometry;
 mod import;

@@ -3,8 +3,8 @@
 use wayland_client::protocol::wl_output::{self, WlOutput};
 use wayland_client::{Connection, Dispatch, Proxy, QueueHandle};
 
+use super::fit::Scale;
 use super::state::State;
-use crate::desktop::Scale;
 
 /// Monitors that are looked at.
 pub(super) const MAX_MONITORS: usize = 64;

@@ -43,7 +43,7 @@ impl State {
         Self {
             now: Instant::now(),
             names,
-            surfaces: Surfaces::new(modes.len()),
+            surfaces: Surfaces::new(modes.len(), u32::MAX),
             modes,
             news: News::default(),
             statistics: WaylandStatistics::default(),

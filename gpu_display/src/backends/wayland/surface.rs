@@ -12,9 +12,10 @@ use wayland_protocols::xdg::decoration::zv1::client::zxdg_toplevel_decoration_v1
 use wayland_protocols::xdg::shell::client::xdg_surface::{self, XdgSurface};
 use wayland_protocols::xdg::shell::client::xdg_toplevel::{self, XdgToplevel};
 
+use super::fit::{Scale, asked};
 use super::monitor::MAX_MONITORS;
 use super::state::State;
-use crate::desktop::{Scale, Size};
+use crate::desktop::Size;
 
 /// What a Wayland surface is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,11 +162,11 @@ impl Dispatch<XdgToplevel, u32> for State {
                 height,
                 states,
             } => {
-                told.asked.size = Size::asked(width, height);
+                told.asked.size = asked(width, height);
                 told.asked.exact = is_exact(&states);
             }
             xdg_toplevel::Event::ConfigureBounds { width, height } => {
-                told.asked.bounds = Size::asked(width, height);
+                told.asked.bounds = asked(width, height);
             }
             xdg_toplevel::Event::Close => {
                 let window = state.windows.get(output);

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::content::Content;
+use super::fit::Scale;
 use super::geometry::{Geometry, Scaling};
 use super::link::{Callback, Link};
 use super::native::{Names, Native, side};
 use super::shm::Owner;
 use super::statistics::WaylandStatistics;
 use super::surface::Asked;
-use crate::desktop::{Modes, Scale, Size};
+use crate::desktop::{Modes, Size};
 use crate::{DisplayError, Frame, Presented, SurfaceId};
 
 /// How long the last picture stays after its surface is gone: a guest that changes its mode takes

@@ -1,73 +1,54 @@
 //! How large a window is for the picture in it.
 //!
-//! A window is measured in the window system's units, of which each is `scale` pixels: a window
+//! A window is measured in the compositor's units, of which each is `scale` pixels: a window
 //! without a wish of its user shows a pixel of the picture on each pixel of the screen.
 
-/// A size that is never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+use crate::desktop::Size;
+
+/// The size that a compositor asks for; `None` if it leaves the choice, or asks for what cannot be.
+pub(super) fn asked(width: i32, height: i32) -> Option<Size> {
+    let side = |side| u32::try_from(side).ok().filter(|side| *side > 0);
+    Some(Size::new(side(width)?, side(height)?))
 }
 
-impl Size {
-    /// The largest side: no screen is larger, and all that is computed from it is small.
-    const MAX_SIDE: u32 = 16_384;
-
-    /// The size, each side made possible.
-    pub(crate) fn new(width: u32, height: u32) -> Self {
-        Self {
-            width: width.clamp(1, Self::MAX_SIDE),
-            height: height.clamp(1, Self::MAX_SIDE),
-        }
-    }
-
-    /// The size that a window system asks for; `None` if it leaves the choice, or asks for what
-    /// cannot be.
-    pub(crate) fn asked(width: i32, height: i32) -> Option<Self> {
-        let side = |side| u32::try_from(side).ok().filter(|side| *side > 0);
-        Some(Self::new(side(width)?, side(height)?))
-    }
-
-    /// The largest size within `bounds` with these proportions.
-    fn grown_into(self, bounds: Self) -> Self {
-        let (width, height) = (u64::from(self.width), u64::from(self.height));
-        let (within, down) = (u64::from(bounds.width), u64::from(bounds.height));
-        let by_width = height.saturating_mul(within);
-        let by_height = width.saturating_mul(down);
-        if by_width <= by_height {
-            Self::new(bounds.width, divide(by_width, width))
-        } else {
-            Self::new(divide(by_height, height), bounds.height)
-        }
+/// The largest size within `bounds` with the proportions of a picture.
+fn grown(picture: Size, bounds: Size) -> Size {
+    let (width, height) = (u64::from(picture.width), u64::from(picture.height));
+    let (within, down) = (u64::from(bounds.width), u64::from(bounds.height));
+    let by_width = height.saturating_mul(within);
+    let by_height = width.saturating_mul(down);
+    if by_width <= by_height {
+        Size::new(bounds.width, divide(by_width, width))
+    } else {
+        Size::new(divide(by_height, height), bounds.height)
     }
 }
 
 /// Pixels per unit, in 120ths as the fractional-scale protocol has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Scale(u32);
+pub(super) struct Scale(u32);
 
 impl Scale {
     /// One pixel per unit.
-    pub(crate) const ONE: Self = Self(120);
+    pub(super) const ONE: Self = Self(120);
 
     /// From 120ths; `None` if it is nothing or more than 16 pixels.
-    pub(crate) fn from_120ths(value: u32) -> Option<Self> {
+    pub(super) fn from_120ths(value: u32) -> Option<Self> {
         (1..=16 * 120).contains(&value).then_some(Self(value))
     }
 
     /// From whole pixels.
-    pub(crate) fn whole(value: i32) -> Option<Self> {
+    pub(super) fn whole(value: i32) -> Option<Self> {
         Self::from_120ths(u32::try_from(value).ok()?.checked_mul(120)?)
     }
 
     /// The whole pixels per unit, rounded up.
-    pub(crate) fn ceil(self) -> u32 {
+    pub(super) fn ceil(self) -> u32 {
         self.0.div_ceil(120)
     }
 
     /// The pixels of so many units.
-    pub(crate) fn pixels(self, size: Size) -> (u32, u32) {
+    pub(super) fn pixels(self, size: Size) -> (u32, u32) {
         let side = |units: u32| {
             let product = u64::from(units).saturating_mul(u64::from(self.0));
             divide(product, 120)
@@ -82,9 +63,9 @@ impl Scale {
     }
 }
 
-/// The room that the window system gives a window.
+/// The room that the compositor gives a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(super) enum Room {
     /// As much as the picture needs.
     Own,
     /// The user made it this large; the picture keeps its proportions in it.
@@ -95,26 +76,26 @@ pub(crate) enum Room {
 
 /// All that the size of a window depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fit {
+pub(super) struct Fit {
     /// The picture, in its pixels.
-    pub(crate) picture: Size,
-    pub(crate) room: Room,
-    /// What the window system recommends not to exceed.
-    pub(crate) bounds: Option<Size>,
-    pub(crate) scale: Scale,
+    pub(super) picture: Size,
+    pub(super) room: Room,
+    /// What the compositor recommends not to exceed.
+    pub(super) bounds: Option<Size>,
+    pub(super) scale: Scale,
 }
 
 impl Fit {
     /// The size of the window, in units.
-    pub(crate) fn window(&self) -> Size {
+    pub(super) fn window(&self) -> Size {
         match self.room {
             Room::Exactly(size) => size,
-            Room::AtMost(size) => self.picture.grown_into(size),
+            Room::AtMost(size) => grown(self.picture, size),
             Room::Own => {
                 let own = self.scale.units(self.picture);
                 match self.bounds {
                     Some(bounds) if own.width > bounds.width || own.height > bounds.height => {
-                        self.picture.grown_into(bounds)
+                        grown(self.picture, bounds)
                     }
                     _ => own,
                 }
@@ -205,10 +186,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_for_is_not_asked_for() {
-        assert_eq!(Size::asked(0, 0), None);
-        assert_eq!(Size::asked(640, -1), None);
-        assert_eq!(Size::asked(i32::MIN, 480), None);
-        assert_eq!(Size::asked(i32::MAX, 480), Some(size(16_384, 480)));
+        assert_eq!(asked(0, 0), None);
+        assert_eq!(asked(640, -1), None);
+        assert_eq!(asked(i32::MIN, 480), None);
+        assert_eq!(asked(i32::MAX, 480), Some(size(32_767, 480)));
         assert_eq!(Scale::whole(0), None);
         assert_eq!(Scale::whole(-1), None);
         assert_eq!(Scale::whole(i32::MAX), None);
