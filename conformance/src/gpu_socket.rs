@@ -115,6 +115,13 @@ impl GpuSocket {
 
     /// Answers questions until none comes for a while, and checks that nothing else comes.
     pub fn settle(&mut self) {
+        let others = self.settle_anyhow();
+        assert!(others.is_empty(), "messages {others:?} came unexpectedly");
+    }
+
+    /// Answers questions until nothing comes for a while; the numbers of what else came.
+    pub fn settle_anyhow(&mut self) -> Vec<u32> {
+        let mut others = Vec::new();
         self.stream
             .set_read_timeout(Some(Duration::from_millis(150)))
             .unwrap();
@@ -136,12 +143,13 @@ impl GpuSocket {
                         SET_PROTOCOL_FEATURES => {}
                         GET_DISPLAY_INFO => self.reply_outputs(),
                         GET_EDID => self.reply_edid(message.words(1)[0]),
-                        other => panic!("message {other} came unexpectedly"),
+                        other => others.push(other),
                     }
                 }
             }
         }
         self.stream.set_read_timeout(Some(LIMIT)).unwrap();
+        others
     }
 
     /// Takes everything that comes until the daemon has closed its end.

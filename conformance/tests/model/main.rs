@@ -42,6 +42,13 @@ proptest! {
     }
 
     #[test]
+    fn a_device_that_renders_on_a_thread_does_what_the_model_does(
+        events in proptest::collection::vec(event(Commands::All), 1..40)
+    ) {
+        agree(Pair::rendering_on_a_thread(), &events)?;
+    }
+
+    #[test]
     fn a_device_that_renders_does_the_same_for_a_guest_that_draws_in_2d(
         events in proptest::collection::vec(event(Commands::Of2d), 1..40)
     ) {

@@ -1,7 +1,7 @@
 //! A device, and the model of what it should be.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conformance::in_process::{FEATURES, FEATURES_3D};
 use conformance::map::IMAGE;
@@ -9,6 +9,7 @@ use conformance::model::{Caps, Image, Model, Operation};
 use conformance::screen::{Mood, Screen};
 use gpu_renderer::RenderQueue;
 use gpu_renderer::testing::{Journal, Recording};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use virtio_gpu::testing::{Driver, Sent, guest_memory};
@@ -85,6 +86,29 @@ impl Pair {
         Self::around(device, Some(journal))
     }
 
+    /// One whose renderer has a thread.
+    pub fn rendering_on_a_thread() -> Self {
+        let (recording, journal) = Recording::new();
+        let queue = RenderQueue::thread(|| Ok(recording)).unwrap();
+        let queue = queue.wait(Duration::from_secs(20)).unwrap();
+        let device = Device::with_renderer(config(), Screen::new(SCANOUTS), queue).unwrap();
+        Self::around(device, Some(journal))
+    }
+
+    /// Lets the renderer do what it was given.
+    fn work(&mut self) {
+        while self.device.backend().is_rendering() {
+            let mut fds: Vec<_> = self
+                .device
+                .renderer_fd()
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+                .into_iter()
+                .collect();
+            poll(&mut fds, PollTimeout::from(5_u16)).unwrap();
+            let _ = self.device.dispatch_renderer(Instant::now());
+        }
+    }
+
     fn around(device: Device<Screen>, journal: Option<Journal>) -> Self {
         let memory = guest_memory(32 << 20);
         let mut pair = Self {
@@ -140,6 +164,7 @@ impl Pair {
                 self.mood = Mood::Ready;
                 self.device.display_mut().set_mood(Mood::Ready);
                 let _ = self.device.dispatch_display(Instant::now());
+                self.work();
                 self.compare()
             }
             Event::Rest => {
@@ -150,6 +175,7 @@ impl Pair {
                 self.rest()?;
                 self.device.reset();
                 self.start();
+                self.work();
                 let _ = self.device.dispatch_renderer(Instant::now());
                 self.promoted = self.device.backend().render_statistics().promotions;
                 let memory = self.model.memory().to_vec();
@@ -162,8 +188,9 @@ impl Pair {
 
     /// Takes guest memory from the renderer.
     fn rest(&mut self) -> TestCaseResult {
-        let quiescing = self.device.quiesce(Instant::now());
-        prop_assert_eq!(quiescing.progress, Progress::Done);
+        while self.device.quiesce(Instant::now()).progress == Progress::Pending {
+            self.work();
+        }
         if let Some(journal) = &self.journal {
             prop_assert_eq!(journal.backed(), []);
         }
@@ -209,6 +236,7 @@ impl Pair {
     /// Has the device carry out what it was sent, and looks at the answers.
     fn judge(&mut self, queue: QueueIndex, expected: Vec<Expected>) -> TestCaseResult {
         let _ = self.device.process_queue(queue, Instant::now());
+        self.work();
         let answers = self.driver.take_answers(queue);
         prop_assert_eq!(answers.len(), expected.len());
         let mut last_fenced = None;
