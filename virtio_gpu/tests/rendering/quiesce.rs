@@ -334,6 +334,8 @@ fn a_long_2d_transfer_is_not_failed_by_it() {
     let mut limits = hasty();
     limits.transfer_step_bytes = 16;
     limits.turn_commands = 3;
+    // Both commands are begun in one turn, on a busy machine too.
+    limits.turn_micros = 10_000_000;
     for mut rig in prepared(&limits) {
         assert_eq!(rig.create(2, 4, 4), OK);
         assert_eq!(rig.attach(2, &[(IMAGE, 64)]), OK);
