@@ -1,8 +1,10 @@
 //! A daemon as a process, ours or QEMU's.
 
+use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -28,6 +30,17 @@ pub(crate) struct Daemon {
     directory: TempDir,
 }
 
+/// What Mesa reads to know how many threads may draw. Our renderer sets it, in this process and in a daemon.
+const DRAWING_THREADS: &str = "LP_NUM_THREADS";
+
+/// Its value when this process began, which every daemon is to find.
+static DRAWING_THREADS_AT_START: OnceLock<Option<OsString>> = OnceLock::new();
+
+/// Remembers what this process changes in its environment.
+pub(crate) fn remember_environment() {
+    DRAWING_THREADS_AT_START.get_or_init(|| std::env::var_os(DRAWING_THREADS));
+}
+
 impl Program {
     /// The same under another name and with other arguments.
     pub(crate) fn told(&self, name: &'static str, arguments: &[&str]) -> Self {
@@ -47,8 +60,12 @@ impl Program {
             .arg(directory.path().join("socket"))
             .args(&self.arguments)
             .env_remove("RUST_LOG")
+            .env_remove(DRAWING_THREADS)
             .stdin(Stdio::null())
             .stderr(Stdio::null());
+        if let Some(Some(threads)) = DRAWING_THREADS_AT_START.get() {
+            command.env(DRAWING_THREADS, threads);
+        }
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }

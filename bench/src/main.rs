@@ -78,6 +78,7 @@ fn main() {
         start_renderer();
         return;
     }
+    daemon::remember_environment();
     let arguments = Arguments::parse();
     let program = |name, path| Program {
         name,
