@@ -24,6 +24,11 @@ pub enum PixelSource<'a> {
 }
 
 impl<'a> PixelSource<'a> {
+    /// Whether the pixels are in a device's memory.
+    pub fn is_dma_buf(&self) -> bool {
+        matches!(self, Self::DmaBuf(_))
+    }
+
     /// The memory of the pixels; empty for a dma-buf, which is in no process's memory.
     pub fn memory(&self) -> VolatileSlice<'a> {
         match self {

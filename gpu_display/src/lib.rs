@@ -11,10 +11,13 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod input;
+mod news;
 pub mod output;
 pub mod surface;
+mod surfaces;
 pub mod swapchain;
 
+pub use backends::embedded::{CursorView, Embedded, Viewer};
 pub use backends::headless::{self, Headless, HeadlessConfig, Picture};
 #[cfg(feature = "wayland")]
 pub use backends::wayland::{WaylandConfig, WaylandDisplay, WaylandStatistics};

@@ -1,5 +1,6 @@
 //! The displays.
 
+pub mod embedded;
 pub mod headless;
 #[cfg(feature = "wayland")]
 pub mod wayland;

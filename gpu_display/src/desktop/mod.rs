@@ -6,17 +6,13 @@
 mod blit;
 mod copies;
 mod modes;
-mod news;
 mod retry;
 mod shared;
 mod size;
-mod surfaces;
 
 pub(crate) use blit::{Pixels, blit, opaque_format};
 pub(crate) use copies::{Canvas, Copies};
 pub(crate) use modes::Modes;
-pub(crate) use news::News;
 pub(crate) use retry::Retry;
 pub(crate) use shared::{SharedBuffers, View, shareable};
 pub(crate) use size::Size;
-pub(crate) use surfaces::{Configured, Surfaces};

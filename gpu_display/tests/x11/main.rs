@@ -15,6 +15,7 @@
 mod common;
 mod cursors;
 mod desk;
+mod examples;
 mod faults;
 mod inputs;
 mod liar;

@@ -10,7 +10,8 @@ use super::shm::{BufferName, CursorPlace, Owner};
 use super::sprite::{Image, Sprite, View};
 use super::state::State;
 use super::window::Window;
-use crate::desktop::{Configured, Size, Surfaces};
+use crate::desktop::Size;
+use crate::surfaces::{Configured, Surfaces};
 use crate::{DisplayError, Frame, Hotspot, Position, Role, SurfaceId, SurfaceRequest};
 
 /// A cursor surface that has had a frame.

@@ -12,8 +12,10 @@ use super::shm::{BufferName, Owner};
 use super::statistics::WaylandStatistics;
 use super::surface::Told;
 use super::window::Window;
-use crate::desktop::{Configured, Modes, News, Size, Surfaces};
+use crate::desktop::{Modes, Size};
 use crate::input::InputQueue;
+use crate::news::News;
+use crate::surfaces::{Configured, Surfaces};
 use crate::{DisplayError, Frame, Output, PixelSource, Presented, Role, SurfaceId, SurfaceRequest};
 
 /// All but the connection itself.

@@ -19,7 +19,7 @@ use super::extensions::Extension;
 use super::native::{clamped, coordinate};
 use super::server::Server;
 use super::state::State;
-use crate::desktop::Configured;
+use crate::surfaces::Configured;
 use crate::{DisplayError, Frame, Hotspot, Role, SurfaceId, SurfaceRequest};
 
 /// How the pixels are kept.

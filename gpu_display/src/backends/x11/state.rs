@@ -11,8 +11,10 @@ use super::link::Link;
 use super::native::{Names, select_input};
 use super::statistics::X11Statistics;
 use super::window::Window;
-use crate::desktop::{Configured, Modes, News, Size, Surfaces};
+use crate::desktop::{Modes, Size};
 use crate::input::InputQueue;
+use crate::news::News;
+use crate::surfaces::{Configured, Surfaces};
 use crate::{DisplayError, Frame, Output, Presented, Role, SurfaceId, SurfaceRequest};
 
 /// The longest side of a picture: places in windows are counted in 15 bits.
