@@ -69,6 +69,23 @@ impl Modes {
         self.changed = Some((since, now));
     }
 
+    /// The output is another now, by decision and at once; whether that is news. `None` if there is no
+    /// such output.
+    pub(crate) fn set(&mut self, output: u32, changed: Output) -> Option<bool> {
+        let index = usize::try_from(output).ok()?;
+        let (told, wanted) = (self.told.get_mut(index)?, self.wanted.get_mut(index)?);
+        let is_news = *told != changed;
+        (*told, *wanted) = (changed, changed);
+        Some(is_news)
+    }
+
+    /// Whether a monitor is plugged in at the output.
+    pub(crate) fn is_enabled(&self, output: u32) -> bool {
+        let index = usize::try_from(output).ok();
+        let wanted = index.and_then(|index| self.wanted.get(index));
+        wanted.is_some_and(|output| output.enabled)
+    }
+
     /// When [`Modes::settle`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (since, last) = self.changed?;
@@ -160,6 +177,25 @@ mod tests {
         modes.prefer(0, 640, 480, start);
 
         assert!(!modes.settle(start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_decision_is_told_at_once() {
+        let start = Instant::now();
+        let mut modes = modes();
+        modes.prefer(0, 800, 600, start);
+        let unplugged = Output {
+            enabled: false,
+            ..modes.outputs()[0]
+        };
+
+        assert_eq!(modes.set(0, unplugged), Some(true));
+        assert_eq!(modes.set(0, unplugged), Some(false));
+        assert_eq!(modes.set(1, unplugged), None);
+
+        assert_eq!(modes.outputs(), [unplugged]);
+        assert!(!modes.is_enabled(0));
+        assert!(!modes.settle(start + Duration::from_secs(9)));
     }
 
     #[test]

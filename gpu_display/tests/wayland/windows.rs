@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gpu_display::{Display, Event, Role, SurfaceRequest};
+use gpu_display::{Display, DisplayError, Event, Role, SurfaceRequest};
 
 use crate::common::{BLACK, BLUE, RED, Source, output};
 use crate::compositor::Offer;
@@ -129,6 +129,34 @@ fn a_surface_that_is_replaced_at_once_does_not_blacken_its_window() {
     assert_eq!(world.surface().damages.len(), commits + 1);
     world.screen().assert((8, 6), |_, _| BLUE);
     assert_eq!(world.window().geometry, Some((0, 0, 8, 6)));
+}
+
+#[test]
+fn an_output_that_is_unplugged_loses_its_window_with_its_surface() {
+    let mut desk = Desk::new(Offer::default());
+    let surface = desk.surface(0, 4, 2);
+    desk.show_all(surface, &mut Source::plain(4, 2, RED));
+    let mut output = desk.display.outputs()[0];
+    output.enabled = false;
+
+    desk.display.set_output(0, output).unwrap();
+    desk.settle();
+    assert_eq!(desk.events(), [Event::OutputsChanged]);
+    assert_eq!(desk.compositor().world.open_windows().len(), 1);
+    desk.display.destroy_surface(surface);
+    desk.settle();
+    assert!(desk.compositor().world.open_windows().is_empty());
+
+    output.enabled = true;
+    desk.display.set_output(0, output).unwrap();
+    let surface = desk.surface(0, 4, 2);
+    desk.show_all(surface, &mut Source::plain(4, 2, BLUE));
+    desk.compositor().world.screen().assert((4, 2), |_, _| BLUE);
+    let unknown = desk.display.set_output(1, output);
+    assert!(matches!(
+        unknown,
+        Err(DisplayError::UnknownOutput { output: 1 })
+    ));
 }
 
 #[test]

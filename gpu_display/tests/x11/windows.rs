@@ -190,6 +190,29 @@ fn a_window_without_a_surface_goes_black_and_stays_for_the_next() {
 }
 
 #[test]
+fn an_output_that_is_unplugged_loses_its_window_with_its_surface() {
+    let mut desk = desk!();
+    let surface = desk.surface(0, 32, 20);
+    desk.show_all(surface, &mut Source::plain(32, 20, RED));
+    let mut output = desk.display.outputs()[0];
+    output.enabled = false;
+
+    desk.display.set_output(0, output).unwrap();
+    desk.settle();
+    assert_eq!(desk.events(), [Event::OutputsChanged]);
+    assert_eq!(desk.windows().len(), 1);
+    desk.display.destroy_surface(surface);
+    desk.run_until(|desk| desk.windows().is_empty());
+
+    output.enabled = true;
+    desk.display.set_output(0, output).unwrap();
+    let surface = desk.surface(0, 32, 20);
+    desk.show_all(surface, &mut Source::plain(32, 20, BLUE));
+    desk.assert_shows((32, 20), |_, _| BLUE);
+    assert_eq!(desk.display.statistics().connections, 1);
+}
+
+#[test]
 fn a_picture_that_was_covered_is_asked_for_again() {
     let mut desk = desk!();
     let surface = desk.surface(0, 32, 20);

@@ -131,6 +131,17 @@ impl WaylandDisplay {
         kinds.filter_map(|(format, modifier)| Some((DrmFourcc::try_from(*format).ok()?, *modifier)))
     }
 
+    /// Plugs an output's monitor in or out, or gives it another mode. The window of one that is
+    /// plugged out is closed as soon as it has no surface.
+    ///
+    /// # Errors
+    /// [`DisplayError::UnknownOutput`].
+    pub fn set_output(&mut self, output: u32, changed: Output) -> Result<(), DisplayError> {
+        self.state.set_output(output, changed)?;
+        self.flush();
+        Ok(())
+    }
+
     fn connect(&mut self) -> Result<(), DisplayError> {
         let (session, link) = Session::connect(&self.socket)?;
         self.poller

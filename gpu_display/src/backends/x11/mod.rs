@@ -133,6 +133,17 @@ impl X11Display {
         })
     }
 
+    /// Plugs an output's monitor in or out, or gives it another mode. The window of one that is
+    /// plugged out is closed as soon as it has no surface.
+    ///
+    /// # Errors
+    /// [`DisplayError::UnknownOutput`].
+    pub fn set_output(&mut self, output: u32, changed: Output) -> Result<(), DisplayError> {
+        self.state.set_output(output, changed)?;
+        self.flush();
+        Ok(())
+    }
+
     fn connect(&mut self) -> Result<(), DisplayError> {
         let link = Link::new(&self.address)?;
         self.flow = link.client.flow();

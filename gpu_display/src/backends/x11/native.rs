@@ -8,8 +8,8 @@ use x11rb_protocol::protocol::xfixes;
 use x11rb_protocol::protocol::xinput;
 use x11rb_protocol::protocol::xproto::{
     AtomEnum, ChangePropertyRequest, ClearAreaRequest, ConfigureWindowAux, ConfigureWindowRequest,
-    CreateGCAux, CreateGCRequest, CreateWindowAux, CreateWindowRequest, EventMask,
-    MapWindowRequest, PropMode, Rectangle, WindowClass,
+    CreateGCAux, CreateGCRequest, CreateWindowAux, CreateWindowRequest, DestroyWindowRequest,
+    EventMask, FreeGCRequest, MapWindowRequest, PropMode, Rectangle, WindowClass,
 };
 
 use super::client::Client;
@@ -257,6 +257,22 @@ impl Native {
             margin(self.size.width, picture.width),
             margin(self.size.height, picture.height),
         )
+    }
+
+    /// Takes the window away. Its name is not used again: the server may still speak of it.
+    pub(super) fn destroy(self, client: &mut Client) {
+        let Self {
+            window, gc, region, ..
+        } = self;
+        client.send(FreeGCRequest { gc }.serialize());
+        client.send(DestroyWindowRequest { window }.serialize());
+        client.give_back([gc]);
+        if let Some(region) = region
+            && let Some(opcode) = client.extensions.opcode(Extension::Fixes)
+        {
+            client.send(xfixes::DestroyRegionRequest { region }.serialize(opcode));
+            client.give_back([region]);
+        }
     }
 }
 

@@ -180,6 +180,29 @@ impl State {
         {
             window.vacate(Instant::now());
             self.refresh_cursor(output);
+            self.close_if_unplugged(output);
+        }
+    }
+
+    /// An output is another now.
+    pub(super) fn set_output(&mut self, output: u32, changed: Output) -> Result<(), DisplayError> {
+        let is_news = self.modes.set(output, changed);
+        if is_news.ok_or(DisplayError::UnknownOutput { output })? {
+            self.news.outputs_changed();
+        }
+        self.close_if_unplugged(output);
+        Ok(())
+    }
+
+    /// Closes the window of an output without a monitor and a surface.
+    fn close_if_unplugged(&mut self, output: u32) {
+        let is_empty = |window: &Window| window.scanout.is_none();
+        if self.modes.is_enabled(output) || !self.windows.get(&output).is_some_and(is_empty) {
+            return;
+        }
+        let window = self.windows.remove(&output);
+        if let (Some(native), Some(link)) = (window.and_then(|w| w.native), &mut self.link) {
+            native.destroy(&mut link.client);
         }
     }
 
