@@ -39,7 +39,7 @@ pub struct RenderQueue {
     outstanding: BTreeMap<JobId, usize>,
     payload_bytes: usize,
     last: JobId,
-    /// When the last completion was asked for, or the first job pushed.
+    /// When the last completion was asked for, or a second job pushed.
     looked: Instant,
 }
 
@@ -108,7 +108,7 @@ impl RenderQueue {
     /// Adds a job behind all others, without waiting. Its end is handed over by
     /// [`RenderQueue::next_completion`], always and once.
     pub fn push(&mut self, work: Work, when: When) -> JobId {
-        if self.outstanding.is_empty() {
+        if self.outstanding.len() == 1 {
             self.looked = Instant::now();
         }
         let id = JobId(self.last.0.wrapping_add(1));
@@ -135,7 +135,9 @@ impl RenderQueue {
         };
         let completion = match next {
             Next::Nothing => {
-                self.looked = Instant::now();
+                if self.can_end_unseen() {
+                    self.looked = Instant::now();
+                }
                 return None;
             }
             Next::Completion(completion) => completion,
@@ -169,9 +171,14 @@ impl RenderQueue {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.placement {
             Placement::Inline(inline) => inline.deadline(),
-            Placement::Thread(_) if self.outstanding.is_empty() => None,
-            Placement::Thread(_) => self.looked.checked_add(GLANCE),
+            Placement::Thread(_) if self.can_end_unseen() => self.looked.checked_add(GLANCE),
+            Placement::Thread(_) => None,
         }
+    }
+
+    /// Whether there is a job that others can end before.
+    fn can_end_unseen(&self) -> bool {
+        self.outstanding.len() > 1
     }
 }
 
