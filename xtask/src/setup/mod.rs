@@ -24,7 +24,7 @@ use system::{Family, System};
 /// What a command is going to do with the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Build everything, and boot nothing.
+    /// Build everything and run it here, without a guest.
     Build,
     /// Boot a guest.
     Boot,
@@ -45,7 +45,7 @@ pub(crate) struct Parts {
     pub(crate) busybox: PathBuf,
 }
 
-/// Installs what building needs; says nothing when nothing is missing.
+/// Installs what building and running here needs; says nothing when nothing is missing.
 pub(crate) fn ensure_build(workspace: &Workspace) -> Result<()> {
     let _lock = lock(workspace)?;
     packages::ensure(workspace, &System::detect(), Purpose::Build)

@@ -60,8 +60,8 @@ const FOR_BUILDS: [Need; 4] = [
     },
 ];
 
-/// GL, on the host for the device and in the guest for programs.
-const FOR_GUESTS: [Need; 4] = [
+/// GL: on the host for the device and for tests of its parts, in the guest for programs.
+const FOR_GL: [Need; 4] = [
     Need {
         sign: Sign::Library("libOpenGL.so.0"),
         debian: "libopengl0",
@@ -132,9 +132,8 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(900);
 /// Installs what is missing where we may, else says how to.
 pub(crate) fn ensure(workspace: &Workspace, system: &System, purpose: Purpose) -> Result<()> {
     let needs: &[&[Need]] = match purpose {
-        Purpose::Build => &[&FOR_BUILDS],
-        Purpose::Boot | Purpose::Window => &[&FOR_BUILDS, &FOR_GUESTS],
-        Purpose::Test => &[&FOR_BUILDS, &FOR_GUESTS, &FOR_TESTS],
+        Purpose::Build | Purpose::Boot | Purpose::Window => &[&FOR_BUILDS, &FOR_GL],
+        Purpose::Test => &[&FOR_BUILDS, &FOR_GL, &FOR_TESTS],
     };
     let missing: Vec<&Need> = needs
         .iter()
