@@ -191,7 +191,10 @@ fn a_ring_above_63_is_refused_and_its_fence_returned() {
                 .answer_to(1, &submit(&[]), Fence::Ring(ring, 11))
                 .decode();
             assert_eq!((outcome, header.fence_id), (BAD_PARAMETER, 11));
+            let of_2d = rig.answer_to(1, &create(1, 2, 4, 4), Fence::Ring(ring, 11));
+            assert_eq!(of_2d.outcome(), BAD_PARAMETER);
         }
+        assert!(rig.device.backend().resources().is_empty());
         rig.journal.release_fences();
         let last = rig.answer_to(1, &submit(&[]), Fence::Ring(63, 12));
         assert_eq!(last.outcome(), OK);

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use gpu_renderer::testing::Call;
-use gpu_renderer::{ContextId as RendererContext, ResourceId as RendererResource};
+use gpu_renderer::testing::{Call, Method};
+use gpu_renderer::{ContextId as RendererContext, RenderError, ResourceId as RendererResource};
 use virtio_gpu::Progress;
 use virtio_gpu::testing::Driver;
 
@@ -74,6 +74,36 @@ fn the_next_driver_uses_the_same_ids_while_the_renderer_is_still_at_the_old_ones
     assert_eq!(backend.resources().len(), 1);
     assert_eq!(backend.resources().renderer_bytes(), 64);
     assert_eq!(rig.frames(), [], "nothing of before is shown");
+}
+
+#[test]
+fn a_failure_of_before_takes_nothing_of_the_next_driver_s_along() {
+    let mut rig = Rig3d::new(Placement::Thread);
+    rig.journal.pause();
+    let refused = RenderError::Refused {
+        call: "planned",
+        code: 5,
+    };
+    let create = virtio_gpu::protocol::Command::ResourceCreate3d(crate::rig::picture(1, 4, 4));
+    for method in [Method::CreateContext, Method::CreateResource] {
+        rig.journal.fail_next(method, refused.clone());
+    }
+    rig.send_in(1, &crate::rig::ctx_create(), Fence::None);
+    rig.begin(0, &create, Fence::None);
+
+    rig.device.reset();
+    rebind(&mut rig);
+    rig.send_in(1, &crate::rig::ctx_create(), Fence::None);
+    rig.begin(0, &create, Fence::None);
+    rig.journal.resume();
+    let answers = rig.wait_for(2);
+    rig.rest();
+
+    assert!(answers.iter().all(|answer| answer.outcome() == OK));
+    let backend = rig.device.backend();
+    assert_eq!(backend.contexts().len(), 1);
+    assert_eq!(backend.resources().len(), 1);
+    assert_eq!(rig.journal.contexts(), [RendererContext(1)]);
 }
 
 #[test]

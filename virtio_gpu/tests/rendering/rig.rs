@@ -79,10 +79,13 @@ impl Rig3d {
         };
         let config = DeviceConfig { scanouts, limits };
         let device = Device::with_renderer(config, Recorder::new(scanouts), queue).unwrap();
-        Self {
+        let mut made = Self {
             rig: Rig::around(device, guest_memory(MEMORY), FEATURES | FEATURES_3D),
             journal,
-        }
+        };
+        made.rest();
+        made.journal.take_calls();
+        made
     }
 
     /// One with a renderer in the same thread, one with a thread for it.
