@@ -18,8 +18,8 @@ pub struct Input {
     pub event: InputEvent,
 }
 
-/// What the user did. A place is given in 65535ths of the window's width and height from its top-left
-/// corner, whatever size the picture in it has.
+/// What the user did. A place is given in 65535ths of the width and height of the picture in the window,
+/// from its top-left corner, however large it is drawn. A place outside is the nearest one inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputEvent {

@@ -8,6 +8,12 @@ use crate::common::{BLACK, BLUE, RED, Source, output};
 use crate::compositor::Offer;
 use crate::desk::Desk;
 
+/// A display may be used on another thread than it was made on.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<gpu_display::WaylandDisplay>();
+};
+
 #[test]
 fn a_window_says_what_it_is() {
     let mut desk = Desk::new(Offer::default());

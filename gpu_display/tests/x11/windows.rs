@@ -47,6 +47,12 @@ fn outputs_changed(desk: &mut Desk) {
     });
 }
 
+/// A display may be used on another thread than it was made on.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<gpu_display::X11Display>();
+};
+
 #[test]
 fn a_window_says_what_it_is() {
     let mut desk = desk!();

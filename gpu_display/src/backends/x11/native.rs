@@ -162,11 +162,6 @@ impl Native {
                 AtomEnum::WM_SIZE_HINTS.into(),
                 &hints,
             ),
-            number(
-                atom("_NET_WM_PID"),
-                AtomEnum::CARDINAL.into(),
-                &[std::process::id()],
-            ),
         ];
         for property in properties {
             property.set(client, self.window);

@@ -16,13 +16,12 @@ use super::extensions::Extension;
 use crate::DisplayError;
 
 /// Names that the server has numbers for.
-pub(super) const NAMES: [&str; 6] = [
+pub(super) const NAMES: [&str; 5] = [
     "WM_PROTOCOLS",
     "WM_DELETE_WINDOW",
     "_NET_WM_PING",
     "_NET_WM_NAME",
     "UTF8_STRING",
-    "_NET_WM_PID",
 ];
 
 /// Their numbers, 0 where there is none.
