@@ -91,14 +91,6 @@ impl Queues {
     }
 }
 
-/// Whether requests may have been left in the control queue for the renderer's
-/// sake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    No,
-    Yes,
-}
-
 /// A virtio-gpu device that shows its scanouts on a `D`.
 ///
 /// It has no thread of its own and never waits: the embedding program calls
@@ -118,7 +110,9 @@ pub struct Device<D> {
     /// When [`Device::quiesce`] began. Until it ends no request is taken from
     /// the control queue.
     quiescing: Option<Instant>,
-    held: Held,
+    /// Since when requests may be left in the control queue for the renderer's
+    /// sake.
+    held: Option<Instant>,
     /// Scratch for the bytes of a request.
     request: Vec<u8>,
 }
@@ -176,7 +170,7 @@ impl<D: Display> Device<D> {
                 .saturating_add(longest_capset.unwrap_or(0))
                 .max(EDID_ANSWER_BYTES),
             quiescing: None,
-            held: Held::No,
+            held: None,
             request: Vec::new(),
         })
     }
@@ -293,7 +287,7 @@ impl<D: Display> Device<D> {
         self.features = Features::empty();
         self.config.events_read = 0;
         self.quiescing = None;
-        self.held = Held::No;
+        self.held = None;
     }
 }
 

@@ -6,7 +6,7 @@ use gpu_display::Display;
 use vm_memory::GuestMemoryMmap;
 
 use super::answer::Answer;
-use super::{Device, Held, QueueIndex, StoppedQueue, Turn};
+use super::{Device, QueueIndex, StoppedQueue, Turn};
 use crate::backend::{Left, Outcome};
 use crate::error::{CommandError, DeviceError, chain_of};
 use crate::fence::{Taken, Timeline};
@@ -52,7 +52,7 @@ impl<D: Display> Device<D> {
         self.queues.slot(index).as_ref()?;
         let mut released = Vec::new();
         if index == QueueIndex::Control {
-            self.held = Held::No;
+            self.held = None;
             self.end_transfer(&mut released);
         }
         self.answer_waiting(index, &mut released);
@@ -69,14 +69,14 @@ impl<D: Display> Device<D> {
             return Turn::default();
         };
         if index == QueueIndex::Control && self.quiescing.is_some() {
-            self.held = Held::Yes;
+            self.held = Some(now);
             return Turn::default();
         }
         let Some(mut queue) = self.queues.slot(index).take() else {
             return Turn::default();
         };
         if index == QueueIndex::Control {
-            self.held = Held::No;
+            self.held = None;
             self.backend.grant_memory();
         }
         let mut turn = Turn::default();
@@ -107,7 +107,7 @@ impl<D: Display> Device<D> {
                 continue;
             }
             if index == QueueIndex::Control && !self.backend.renderer_has_room() {
-                self.held = Held::Yes;
+                self.held = Some(now);
                 break;
             }
             if index == QueueIndex::Control && self.backend.is_preparing() {

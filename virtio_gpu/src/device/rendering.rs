@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gpu_display::Display;
 use gpu_renderer::RenderQueue;
 
-use super::{Device, Held, Progress, QueueIndex, Quiescing, Turn};
+use super::{Device, Progress, QueueIndex, Quiescing, Turn};
 use crate::backend::{Left, RenderNews};
 
 impl<D: Display> Device<D> {
@@ -31,7 +31,7 @@ impl<D: Display> Device<D> {
         if self.can_go_on() {
             let resumed = self.process_queue(QueueIndex::Control, now);
             if resumed.more {
-                self.held = Held::Yes;
+                self.held = Some(now);
             }
             turn = turn.merge(resumed);
         }
@@ -41,7 +41,7 @@ impl<D: Display> Device<D> {
     /// Whether the control queue does not have to wait any more. Nobody will
     /// kick for what is in it.
     pub(super) fn can_go_on(&self) -> bool {
-        self.held == Held::Yes
+        self.held.is_some()
             && self.quiescing.is_none()
             && self.queues.control.is_some()
             && self.backend.renderer_has_room()
@@ -99,7 +99,7 @@ impl<D: Display> Device<D> {
             .and_then(|begun| self.drain_end(begun))
             .filter(|end| *end > Instant::now());
         let display = self.backend.display().deadline();
-        let held = self.can_go_on().then(Instant::now);
+        let held = self.held.filter(|_| self.can_go_on());
         [display, renderer, drain, held].into_iter().flatten().min()
     }
 

@@ -7,8 +7,8 @@ use virtio_gpu::protocol::{Command, CursorPosition, ScanoutId};
 use virtio_gpu::testing::Piece;
 use virtio_gpu::{Limits, QueueIndex};
 
-use crate::rig::{CONTROL, Fence, Placement, Rig3d, request, submit};
-use crate::support::{IMAGE, OK, create};
+use crate::rig::{CONTROL, Fence, Placement, Rig3d, flush, request, submit};
+use crate::support::{IMAGE, OK, PATIENCE, create, rect};
 
 const JOBS: usize = 64;
 
@@ -124,6 +124,78 @@ fn a_turn_that_fills_the_queue_and_sees_it_empty_does_not_either() {
 
         assert_eq!(rig.device.backend().render_statistics().promotions, 100);
         assert_eq!(rig.device.backend().resources().len(), 110);
+    }
+}
+
+#[test]
+fn a_turn_that_could_go_on_says_so() {
+    let mut rig = Rig3d::with(Placement::Inline, 1, patient());
+    assert_eq!(rig.create_context(1), OK);
+    for id in 1..=100 {
+        assert_eq!(rig.create(id, 4, 4), OK);
+        assert_eq!(rig.attach_to(1, id), OK);
+    }
+    rig.send_in(1, &submit(&[]), Fence::None);
+
+    rig.tell();
+
+    assert_eq!(rig.answered().len(), 1);
+}
+
+#[test]
+fn following_the_deadline_is_enough() {
+    let mut limits = Limits::default();
+    limits.turn_commands = 3;
+    for mut rig in Rig3d::each_with(1, &limits) {
+        assert_eq!(rig.create_context(1), OK);
+        rig.journal.hold_fences();
+        for id in 0..100 {
+            rig.send_in(1, &submit(&[]), Fence::Global(id));
+        }
+        rig.tell();
+        rig.linger();
+        rig.journal.release_fences();
+
+        // Nobody asks for the control queue, whatever a turn says.
+        let begun = Instant::now();
+        let mut count = 0;
+        while count < 100 {
+            assert!(begun.elapsed() < PATIENCE, "{count} of 100 came");
+            // A moment that has come when one looks.
+            let now = Instant::now();
+            if rig.device.deadline().is_some_and(|due| due <= now) {
+                let _ = rig.device.dispatch_display(now);
+                let _ = rig.device.dispatch_renderer(now);
+            }
+            count += rig.answered().len();
+        }
+    }
+}
+
+#[test]
+fn read_backs_wait_for_room_too() {
+    for mut rig in Rig3d::each_with(16, &patient()) {
+        rig.painted(1, 4, 4, 1);
+        for scanout in 0..16 {
+            assert_eq!(rig.set_scanout(scanout, 1, rect(0, 0, 4, 4)), OK);
+        }
+        rig.rest();
+        rig.records();
+        rig.journal.hold_fences();
+        for id in 0..63 {
+            rig.send_in(1, &submit(&[]), Fence::Global(id));
+        }
+        rig.tell();
+        rig.linger();
+
+        rig.begin(0, &flush(1, rect(0, 0, 4, 4)), Fence::None);
+        let outstanding = rig.device.backend().renderer().unwrap().outstanding();
+        assert!(outstanding <= JOBS, "{outstanding} jobs");
+
+        rig.journal.release_fences();
+        rig.wait_for(64);
+        rig.rest();
+        assert_eq!(rig.frames().len(), 16, "each scanout in the end");
     }
 }
 

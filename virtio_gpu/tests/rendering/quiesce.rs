@@ -175,6 +175,8 @@ fn meanwhile_the_cursor_queue_is_served_and_the_control_queue_is_not() {
     );
 
     rig.begin(0, &create(9, 2, 4, 4), Fence::None);
+    let due = rig.device.deadline();
+    assert!(due.is_none_or(|due| due > Instant::now()), "it would spin");
     let moved = Command::MoveCursor {
         position: virtio_gpu::protocol::CursorPosition::default(),
     };
@@ -276,15 +278,34 @@ fn memory_that_has_moved_is_used_where_it_is_now() {
         // The request is where the rings are now.
         let to_host = Command::TransferToHost3d(whole(1, 4, 4));
         rig.send_in(1, &to_host, Fence::None);
-        let now = moved(&rig);
         let mut bytes = vec![0; IMAGE as usize];
-        now.read_slice(&mut bytes, GuestAddress(0)).unwrap();
+        rig.memory.read_slice(&mut bytes, GuestAddress(0)).unwrap();
         memory.write_slice(&bytes, GuestAddress(0)).unwrap();
         rig.tell();
         rig.rest();
 
         assert_eq!(rig.texel(1), 0x1212_1212);
     }
+}
+
+#[test]
+fn memory_that_changes_without_it_is_changed_for_the_renderer_too() {
+    let mut rig = Rig3d::new(Placement::Inline);
+    prepare(&mut rig);
+    rig.driver.write(IMAGE, &[0x21; 64]);
+    let memory = moved(&rig);
+    memory
+        .write_slice(&[0x43; 64], GuestAddress(IMAGE))
+        .unwrap();
+    rig.device.set_memory(memory.clone());
+
+    rig.send_in(1, &Command::TransferToHost3d(whole(1, 4, 4)), Fence::None);
+    let mut bytes = vec![0; IMAGE as usize];
+    rig.memory.read_slice(&mut bytes, GuestAddress(0)).unwrap();
+    memory.write_slice(&bytes, GuestAddress(0)).unwrap();
+    rig.tell();
+
+    assert_eq!(rig.texel(1), 0x4343_4343);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::time::Instant;
 
 use gpu_display::{Event, Presented};
+use virtio_gpu::protocol::{Command, ResourceId, ScanoutId};
 
-use crate::rig::{Fence, Placement, Rig3d, flush};
+use crate::rig::{CONTROL, Fence, Placement, Rig3d, flush};
 use crate::support::{OK, Rect, rect};
 
 fn on_screen(rig: &mut Rig3d) {
@@ -175,6 +176,37 @@ fn what_a_slow_renderer_could_not_read_is_read_afterwards() {
 }
 
 #[test]
+fn the_rest_of_a_large_picture_is_presented_while_the_next_is_read() {
+    let mut limits = virtio_gpu::Limits::default();
+    limits.present_step_bytes = 8 * 3 * 4;
+    let mut rig = Rig3d::with(Placement::Thread, 1, limits);
+    rig.painted(1, 8, 8, 1);
+    let set = Command::SetScanout {
+        rect: rect(0, 0, 8, 8),
+        scanout: ScanoutId(0),
+        resource: Some(ResourceId(1)),
+    };
+    rig.send_in(0, &set, Fence::None);
+    let _ = rig.kick(CONTROL);
+    // The first step, and no more.
+    while rig.device.display().frames() == 0 {
+        let _ = rig.device.dispatch_renderer(Instant::now());
+    }
+    let (damage, _) = rig.frames().remove(0);
+    assert_eq!(damage, [rect(0, 0, 8, 3)]);
+    rig.journal.pause();
+
+    // The guest draws the next picture, which the renderer is slow to hand out.
+    rig.begin(0, &flush(1, rect(0, 0, 8, 8)), Fence::None);
+
+    let (damage, pixels) = rig.frames().remove(0);
+    assert_eq!(damage, [rect(0, 3, 8, 3)]);
+    assert_eq!(pixels, [1; 64]);
+    rig.journal.resume();
+    rig.rest();
+}
+
+#[test]
 fn screens_of_ever_new_sizes_do_not_pile_up_reads() {
     let mut limits = virtio_gpu::Limits::default();
     limits.turn_commands = 1;
@@ -185,10 +217,10 @@ fn screens_of_ever_new_sizes_do_not_pile_up_reads() {
         let size = 1 + round % 7;
         rig.send_in(
             0,
-            &virtio_gpu::protocol::Command::SetScanout {
+            &Command::SetScanout {
                 rect: rect(0, 0, size, size),
-                scanout: virtio_gpu::protocol::ScanoutId(0),
-                resource: Some(virtio_gpu::protocol::ResourceId(1)),
+                scanout: ScanoutId(0),
+                resource: Some(ResourceId(1)),
             },
             Fence::None,
         );

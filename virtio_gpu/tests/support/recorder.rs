@@ -71,6 +71,12 @@ impl Recorder {
         }
     }
 
+    /// Frames among the records.
+    pub fn frames(&self) -> usize {
+        let frame = |record: &&Record| matches!(record, Record::Presented { .. });
+        self.records.iter().filter(frame).count()
+    }
+
     /// The only surface there is.
     pub fn only_surface(&self) -> SurfaceId {
         assert_eq!(self.surfaces.len(), 1);
