@@ -200,6 +200,7 @@ fn an_output_that_is_unplugged_loses_its_window_with_its_surface() {
     let mut desk = desk!();
     let surface = desk.surface(0, 32, 20);
     desk.show_all(surface, &mut Source::plain(32, 20, RED));
+    desk.events();
     let mut output = desk.display.outputs()[0];
     output.enabled = false;
 
