@@ -22,7 +22,7 @@ impl Xvfb {
         Self::spawn(None, without, &[])
     }
 
-    /// Starts one that was there before.
+    /// Starts one of this number.
     pub(crate) fn start_as(number: u32) -> Self {
         Self::spawn(Some(number), &[], &[])
     }
