@@ -177,17 +177,28 @@ impl Desk {
         image.data.chunks(4).map(|p| [p[2], p[1], p[0]]).collect()
     }
 
-    /// Asserts the colour of every pixel of the only window's top left part of this size.
+    /// Asserts the colour of every pixel of the only window's top left part of this size. On a busy
+    /// machine it may take a moment until it has it.
     #[track_caller]
     pub(crate) fn assert_shows(
         &self,
         (width, height): (u32, u32),
         pixel: impl Fn(u32, u32) -> [u8; 4],
     ) {
-        let pixels = self.pixels(self.window(), Rect::new(0, 0, width, height));
-        for (index, seen) in (0..).zip(pixels) {
-            let (x, y) = (index % width, index / width);
-            assert_eq!(seen, pixel(x, y)[..3], "pixel {x},{y}");
+        let start = Instant::now();
+        loop {
+            let pixels = self.pixels(self.window(), Rect::new(0, 0, width, height));
+            let wrong = (0..).zip(pixels).find_map(|(index, seen)| {
+                let (x, y) = (index % width, index / width);
+                (seen != pixel(x, y)[..3]).then_some((x, y, seen))
+            });
+            let Some((x, y, seen)) = wrong else {
+                return;
+            };
+            if start.elapsed() > Duration::from_secs(3) {
+                assert_eq!(seen, pixel(x, y)[..3], "pixel {x},{y}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
