@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Hotspot, Mode, Output, PollFd, Position,
-    Presented, Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Hotspot, Mode, Output, PictureMemory, PollFd,
+    Position, Presented, Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 use crate::picture::Picture;
@@ -230,6 +230,10 @@ impl Display for Screen {
         }
         surface.shown = true;
         Ok(Presented::Taken)
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Any
     }
 
     fn set_position(&mut self, surface: SurfaceId, to: Position) -> Result<(), DisplayError> {

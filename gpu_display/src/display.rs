@@ -36,6 +36,15 @@ pub enum Presented {
     Busy,
 }
 
+/// Memory for pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureMemory {
+    /// Any of this process.
+    Any,
+    /// Files that can be handed on, as from a [`gpu_buffer::MemfdAllocator`].
+    Shared,
+}
+
 /// What an event loop waits for at a [`PollFd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
@@ -96,6 +105,11 @@ pub trait Display {
     /// [`DisplayError`], among them all of [`Frame::check`]; nothing was taken.
     fn present(&mut self, surface: SurfaceId, frame: &Frame<'_>)
     -> Result<Presented, DisplayError>;
+
+    /// Where pictures should be that are going to be presented as
+    /// [`PixelSource::Buffer`](crate::PixelSource::Buffer), so that the display need not copy them. It
+    /// takes them from elsewhere, too.
+    fn picture_memory(&self) -> PictureMemory;
 
     /// Moves a cursor: its image's top-left pixel is at `position` now.
     ///

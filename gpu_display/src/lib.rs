@@ -24,7 +24,7 @@ pub use backends::wayland::{WaylandConfig, WaylandDisplay, WaylandStatistics};
 #[cfg(feature = "x11")]
 pub use backends::x11::{X11Config, X11Display, X11Statistics, X11Transport};
 pub use damage::Damage;
-pub use display::{Display, Freshness, Interest, PollFd, Presented, Query};
+pub use display::{Display, Freshness, Interest, PictureMemory, PollFd, Presented, Query};
 pub use dma_buf::{DmaBuf, DmaBufPlane};
 pub use error::DisplayError;
 pub use event::Event;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::news::News;
 use crate::surfaces::{Configured, Surfaces};
 use crate::{
-    Display, DisplayError, Event, Frame, Freshness, Hotspot, Output, PollFd, Position, Presented,
-    Query, Role, SurfaceId, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Hotspot, Output, PictureMemory, PollFd,
+    Position, Presented, Query, Role, SurfaceId, SurfaceRequest,
 };
 
 /// A cursor as it is to be seen.
@@ -223,6 +223,10 @@ impl<V: Viewer> Display for Embedded<V> {
                 }
             }
         }
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Any
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {

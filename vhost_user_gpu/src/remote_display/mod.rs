@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use gpu_buffer::{Buffer, DrmFourcc, Rect, channel_order, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PixelSource, PollFd,
-    Position, Presented, Query, Role, SurfaceId, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PictureMemory, PixelSource,
+    PollFd, Position, Presented, Query, Role, SurfaceId, SurfaceRequest,
 };
 
 use self::client::{Client, Question};
@@ -345,6 +345,10 @@ impl Display for RemoteDisplay {
             Presented::Taken => self.surfaces.set_has_picture(surface),
         }
         Ok(presented)
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Any
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {

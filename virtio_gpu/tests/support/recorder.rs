@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Mode, Output, PollFd, Position, Presented,
-    Query, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Mode, Output, PictureMemory, PollFd, Position,
+    Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,10 @@ impl Display for Recorder {
             pixels,
         });
         Ok(Presented::Taken)
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Any
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use gpu_buffer::{Rect, channel_order};
 
 use crate::{
-    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PollFd, Position, Presented,
-    Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, Event, Frame, Freshness, Interest, Output, PictureMemory, PollFd,
+    Position, Presented, Query, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 use compose::Cursor;
 use encode::Cancel;
@@ -323,6 +323,10 @@ impl Display for Headless {
             _ => self.damage(self.area_of(surface)),
         }
         Ok(Presented::Taken)
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Any
     }
 
     fn set_position(

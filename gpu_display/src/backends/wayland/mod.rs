@@ -40,7 +40,7 @@ use self::state::State;
 use crate::desktop::Retry;
 use crate::{
     Display, DisplayError, Event, EventDevice, EventDevices, Frame, Freshness, Input, InputSource,
-    Interest, Output, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
+    Interest, Output, PictureMemory, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
 };
 
 pub use self::statistics::WaylandStatistics;
@@ -267,6 +267,10 @@ impl Display for WaylandDisplay {
         let presented = self.state.present(surface, frame)?;
         self.flush();
         Ok(presented)
+    }
+
+    fn picture_memory(&self) -> PictureMemory {
+        PictureMemory::Shared
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {

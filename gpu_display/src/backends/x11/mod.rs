@@ -35,7 +35,7 @@ use self::wire::Flow;
 use crate::desktop::Retry;
 use crate::{
     Display, DisplayError, Event, EventDevice, EventDevices, Frame, Freshness, Input, InputSource,
-    Interest, Output, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
+    Interest, Output, PictureMemory, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
 };
 
 pub use self::statistics::X11Statistics;
@@ -266,6 +266,16 @@ impl Display for X11Display {
         let presented = self.state.present(surface, frame)?;
         self.flush();
         Ok(presented)
+    }
+
+    /// A server that is not there may turn out to read memory files.
+    fn picture_memory(&self) -> PictureMemory {
+        match self.transport() {
+            Some(X11Transport::Socket) => PictureMemory::Any,
+            Some(X11Transport::Present | X11Transport::SharedMemory) | None => {
+                PictureMemory::Shared
+            }
+        }
     }
 
     /// Pointers are moved by the X server.
