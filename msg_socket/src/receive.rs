@@ -4,9 +4,11 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, recvmsg};
 
-use crate::Error;
+use crate::wait::wait_for;
+use crate::{Error, Wait};
 
 /// The most descriptors that one message can carry on Linux (`SCM_MAX_FD`).
 pub const MAX_FDS: usize = 253;
@@ -14,14 +16,8 @@ pub const MAX_FDS: usize = 253;
 /// Bytes of `struct cmsghdr` on 64-bit Linux: length (8), level (4), type (4).
 const CONTROL_HEADER: usize = 16;
 
-/// What to do when nothing has arrived yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Wait for the first byte, unless the socket itself is non-blocking.
-    Block,
-    /// Answer [`Error::WouldBlock`] at once.
-    DontWait,
-}
+/// Bytes of control data that hold [`MAX_FDS`] descriptors.
+const CONTROL_BYTES: usize = CONTROL_HEADER + MAX_FDS * size_of::<RawFd>();
 
 /// What one call received.
 #[derive(Debug)]
@@ -55,31 +51,108 @@ pub fn recv_with_fds(
         });
     }
     let max_fds = max_fds.min(MAX_FDS);
-    let mut control = vec![0_u8; control_length(max_fds)];
-    let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    if wait == Wait::DontWait {
-        flags |= MsgFlags::MSG_DONTWAIT;
-    }
-    let (bytes, truncated) = loop {
-        let mut slices = [IoSliceMut::new(&mut *buffer)];
-        let space = (!control.is_empty()).then_some(&mut *control);
-        match recvmsg::<()>(socket.as_raw_fd(), &mut slices, space, flags) {
-            Ok(message) => {
-                let truncated = message.flags.contains(MsgFlags::MSG_CTRUNC);
-                break (message.bytes, truncated);
-            }
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::from_errno("recvmsg", errno)),
-        }
+    let wanted = Wanted {
+        max_fds,
+        framing: Framing::Stream,
+        wait,
     };
-    let fds = adopt_descriptors(&control);
-    if truncated || fds.len() > max_fds {
+    let Arrival { bytes, fds, loss } = receive(socket, buffer, wanted)?;
+    if loss.is_some() {
         return Err(Error::ControlTruncated { bytes, max_fds });
     }
     if bytes == 0 {
         return Err(Error::Closed);
     }
     Ok(Received { bytes, fds })
+}
+
+/// How the bytes of a socket belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// They do not.
+    Stream,
+    /// Each send is a packet.
+    Packets,
+}
+
+/// What to receive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Room for descriptors, at most [`MAX_FDS`].
+    pub(crate) max_fds: usize,
+    pub(crate) framing: Framing,
+    pub(crate) wait: Wait,
+}
+
+/// What one `recvmsg` brought.
+pub(crate) struct Arrival {
+    /// Bytes received; of a packet that is longer than the buffer, all that it has.
+    pub(crate) bytes: usize,
+    /// The descriptors that arrived.
+    pub(crate) fds: Vec<OwnedFd>,
+    /// What became of other descriptors, if there were any.
+    pub(crate) loss: Option<Loss>,
+}
+
+/// Why not all descriptors of a message arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// There were more than were asked for.
+    Surplus,
+    /// The process has no room for them.
+    NoRoom,
+}
+
+/// Receives once, into a buffer that is not empty.
+///
+/// # Errors
+///
+/// Those of [`Error::from_errno`], and [`Error::TimedOut`].
+pub(crate) fn receive(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    wanted: Wanted,
+) -> Result<Arrival, Error> {
+    let Wanted {
+        max_fds,
+        framing,
+        wait,
+    } = wanted;
+    let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    if framing == Framing::Packets {
+        flags |= MsgFlags::MSG_TRUNC;
+    }
+    if wait != Wait::Block {
+        flags |= MsgFlags::MSG_DONTWAIT;
+    }
+    if let Wait::Until(_) = wait {
+        wait_for(socket, PollFlags::POLLIN, wait)?;
+    }
+    let mut control = [0_u8; CONTROL_BYTES];
+    loop {
+        let mut slices = [IoSliceMut::new(&mut *buffer)];
+        let space = control.get_mut(..control_length(max_fds));
+        let space = space.filter(|space| !space.is_empty());
+        let received = recvmsg::<()>(socket.as_raw_fd(), &mut slices, space, flags);
+        let (bytes, truncated) = match received {
+            Ok(message) => (message.bytes, message.flags.contains(MsgFlags::MSG_CTRUNC)),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => {
+                wait_for(socket, PollFlags::POLLIN, wait)?;
+                continue;
+            }
+            Err(errno) => return Err(Error::from_errno("recvmsg", errno)),
+        };
+        let fds = adopt_descriptors(&control);
+        // The kernel fills the room there is, unless it runs out of numbers.
+        let loss = match truncated {
+            _ if fds.len() > max_fds => Some(Loss::Surplus),
+            true if fds.len() == max_fds => Some(Loss::Surplus),
+            true => Some(Loss::NoRoom),
+            false => None,
+        };
+        return Ok(Arrival { bytes, fds, loss });
+    }
 }
 
 /// Bytes of control data that hold exactly `max_fds` descriptors.

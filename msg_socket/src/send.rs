@@ -5,11 +5,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc::{iovec, msghdr};
+use nix::poll::PollFlags;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 use vm_memory::VolatileSlice;
 
-use crate::Error;
+use crate::wait::wait_for;
+use crate::{Error, Wait};
 
 /// The most pieces that the kernel takes at a time (`UIO_MAXIOV`).
 const MAX_PIECES: usize = 1024;
@@ -31,6 +33,16 @@ pub fn send_with_fds(
     data: &[IoSlice<'_>],
     fds: &[BorrowedFd<'_>],
 ) -> Result<usize, Error> {
+    send(socket, data, fds, Wait::DontWait)
+}
+
+/// The same, for as long as `wait` says.
+pub(crate) fn send(
+    socket: BorrowedFd<'_>,
+    data: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+    wait: Wait,
+) -> Result<usize, Error> {
     let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
@@ -38,6 +50,7 @@ pub fn send_with_fds(
         match sendmsg::<()>(socket.as_raw_fd(), data, control, FLAGS, None) {
             Ok(bytes) => return Ok(bytes),
             Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait_for(socket, PollFlags::POLLOUT, wait)?,
             Err(errno) => return Err(Error::from_errno("sendmsg", errno)),
         }
     }
