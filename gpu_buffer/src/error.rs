@@ -11,7 +11,7 @@ use crate::Rect;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The pixel format is none of those that [`channel_order`](crate::channel_order) knows.
+    /// The pixel format is none of those that the function knows: see [`format`](crate::format).
     #[error("the pixel format {format} is not supported")]
     UnsupportedFormat {
         /// The format that was asked for.
@@ -40,6 +40,24 @@ pub enum Error {
         stride: u32,
         /// Bytes of one row's pixels.
         row_bytes: u32,
+    },
+    /// A picture of this format has another number of planes.
+    #[error("{format} has {expected} planes, not {got}")]
+    PlaneCount {
+        /// The format.
+        format: DrmFourcc,
+        /// How many planes it has.
+        expected: usize,
+        /// How many were described.
+        got: usize,
+    },
+    /// The picture has no plane of this number.
+    #[error("there is no plane {index} of {planes}")]
+    NoSuchPlane {
+        /// The number that was asked for, from 0.
+        index: usize,
+        /// How many planes there are.
+        planes: usize,
     },
     /// The picture has more bytes than this process could ever map.
     #[error("a buffer of {bytes} bytes is beyond the address space")]

@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod copy;
 pub mod error;
 pub mod format;
+pub mod image_layout;
 pub mod layout;
 pub mod rect;
 pub mod scatter;
@@ -16,7 +17,10 @@ pub use allocators::{AnonymousAllocator, MemfdAllocator};
 pub use buffer::Buffer;
 pub use drm_fourcc::DrmFourcc;
 pub use error::Error;
-pub use format::{ChannelOrder, bytes_per_pixel, channel_order, with_alpha};
+pub use format::{
+    ChannelOrder, PlaneFormat, bytes_per_pixel, channel_order, planes_of, with_alpha,
+};
+pub use image_layout::{ImageLayout, Plane, PlanePlace};
 pub use layout::{Layout, Span};
 pub use rect::Rect;
 pub use scatter::ScatterList;
