@@ -25,7 +25,9 @@ pub(super) struct Fences {
 #[derive(Debug)]
 struct Pending {
     number: u32,
-    fence: PassedFence,
+    /// `None` once its context is gone: nobody waits for it any more, but the
+    /// library keeps it until it is polled.
+    fence: Option<PassedFence>,
 }
 
 impl Fences {
@@ -46,7 +48,7 @@ impl Fences {
     pub(super) fn push(&mut self, timeline: Timeline, fence: FenceId) {
         self.pending.push_back(Pending {
             number: self.next,
-            fence: PassedFence { timeline, fence },
+            fence: Some(PassedFence { timeline, fence }),
         });
         self.next = self.next.wrapping_add(1);
     }
@@ -54,6 +56,11 @@ impl Fences {
     /// Whether the library has fences that have not passed.
     pub(super) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// Whether the library has fences that nobody asks it for.
+    pub(super) fn has_orphans(&self) -> bool {
+        self.pending.iter().any(|each| each.fence.is_none())
     }
 
     /// The library says that a fence has passed, and so all before it. A
@@ -64,22 +71,20 @@ impl Fences {
         };
         let count = last.saturating_add(1);
         self.passed
-            .extend(self.pending.drain(..count).map(|each| each.fence));
+            .extend(self.pending.drain(..count).filter_map(|each| each.fence));
     }
 
     /// A context is gone: what its own timelines wait for has ended with it.
     pub(super) fn end_context(&mut self, gone: ContextId) {
-        let passed = &mut self.passed;
-        self.pending.retain(|each| {
-            let ended = matches!(
-                each.fence.timeline,
-                Timeline::Context { context, .. } if context == gone
-            );
-            if ended {
-                passed.push(each.fence);
-            }
-            !ended
-        });
+        for each in &mut self.pending {
+            let ended = each.fence.take_if(|fence| {
+                matches!(
+                    fence.timeline,
+                    Timeline::Context { context, .. } if context == gone
+                )
+            });
+            self.passed.extend(ended);
+        }
     }
 
     /// Forgets all fences.
@@ -175,5 +180,23 @@ mod tests {
         assert_eq!(passed(&mut fences), [2, 3]);
         fences.retire(first);
         assert_eq!(passed(&mut fences), [1]);
+    }
+
+    #[test]
+    fn a_fence_of_a_context_that_is_gone_is_the_library_s_until_it_passes() {
+        let mut fences = Fences::new();
+        let number = add(&mut fences, RING, 1);
+        assert!(!fences.has_orphans());
+
+        fences.end_context(ContextId(7));
+        assert_eq!(passed(&mut fences), [1]);
+        assert!(fences.has_orphans());
+        assert!(fences.is_waiting(), "the library is to be polled");
+
+        fences.retire(number);
+
+        assert!(!fences.has_orphans());
+        assert!(!fences.is_waiting());
+        assert_eq!(passed(&mut fences), [0u64; 0], "told once");
     }
 }

@@ -78,6 +78,15 @@ impl VirglRenderer {
         &self.description
     }
 
+    /// Has the library say what has passed, and let go of it.
+    fn retire(&mut self) {
+        if self.fences.is_waiting()
+            && let Some(newest) = self.started.library.poll()
+        {
+            self.fences.retire(newest);
+        }
+    }
+
     fn detach(&mut self, resource: ResourceId) {
         if let Some(entry) = self.tables.resources.get_mut(&resource)
             && let Some(backing) = entry.backing.take()
@@ -286,6 +295,11 @@ impl Renderer for VirglRenderer {
                 return Err(RenderError::Impossible("a ring of a context that has one"));
             }
         }
+        if self.fences.has_orphans() {
+            // They would pile up in the library: it is polled only while
+            // somebody waits.
+            self.retire();
+        }
         self.started
             .library
             .create_fence(self.fences.next_number())?;
@@ -294,11 +308,7 @@ impl Renderer for VirglRenderer {
     }
 
     fn poll(&mut self, passed: &mut Vec<PassedFence>) {
-        if self.fences.is_waiting()
-            && let Some(newest) = self.started.library.poll()
-        {
-            self.fences.retire(newest);
-        }
+        self.retire();
         self.fences.take_passed(passed);
     }
 }
