@@ -2,6 +2,7 @@
 #![cfg_attr(not(feature = "virgl"), forbid(unsafe_code))]
 
 mod capset;
+mod dma_buf;
 mod error;
 mod id;
 pub mod queue;
@@ -13,6 +14,7 @@ pub mod testing;
 pub mod virgl;
 
 pub use capset::{Capset, CapsetId, Capsets};
+pub use dma_buf::{DmaBuf, Plane};
 pub use error::RenderError;
 pub use id::{ContextId, ResourceId};
 pub use queue::{Completion, JobId, RenderQueue, When, Work};

@@ -3,7 +3,8 @@
 use gpu_buffer::ScatterList;
 
 use crate::{
-    CapsetId, Capsets, ContextId, ReadBack, RenderError, ResourceArgs, ResourceId, Transfer, Upload,
+    CapsetId, Capsets, ContextId, DmaBuf, ReadBack, RenderError, ResourceArgs, ResourceId,
+    Transfer, Upload,
 };
 
 /// A context to make.
@@ -61,6 +62,10 @@ pub trait Renderer {
     /// What it can do, complete: each set is there in full.
     fn capsets(&self) -> Capsets;
 
+    /// Whether pictures can be in memory that others see, too:
+    /// [`Renderer::share`] and [`Renderer::import`] may work. It stays so.
+    fn shares_textures(&self) -> bool;
+
     /// Makes a context.
     ///
     /// # Errors
@@ -105,6 +110,28 @@ pub trait Renderer {
         resource: ResourceId,
         args: &ResourceArgs,
     ) -> Result<(), RenderError>;
+
+    /// Makes a 2D resource whose texels are those of a picture, of its size.
+    /// What the picture shows stays.
+    ///
+    /// # Errors
+    /// As [`Renderer::create_resource`]; [`RenderError::Impossible`] where
+    /// textures cannot be shared, or the picture is of another size.
+    fn import(
+        &mut self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+        picture: &DmaBuf,
+    ) -> Result<(), RenderError>;
+
+    /// The memory of a 2D resource, which others may look at. What is drawn
+    /// later is there as well, once it is done; the memory outlives the
+    /// resource.
+    ///
+    /// # Errors
+    /// [`RenderError::UnknownResource`]; [`RenderError::Impossible`] where
+    /// textures cannot be shared or this one has no single picture.
+    fn share(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError>;
 
     /// Destroys a resource and lets go of its backing.
     ///

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use gpu_buffer::DrmFourcc;
 use gpu_renderer::testing::stream::{Stream, bind, format};
-use gpu_renderer::virgl::{DmaBuf, Plane, VirglConfig};
-use gpu_renderer::{RenderError, Renderer, ResourceArgs, ResourceId};
+use gpu_renderer::virgl::VirglConfig;
+use gpu_renderer::{DmaBuf, Plane, RenderError, Renderer, ResourceArgs, ResourceId};
 use virgl_support::{alone, bytes, context, picture, pixels, resource, start_as, with_renderer};
 
 const RED: [u8; 4] = [0, 0, 255, 255];
@@ -63,7 +63,7 @@ fn a_texture_is_exported_and_imported_again() {
         .expect("submit");
     assert_eq!(pixels(renderer, first, 64, 64), vec![RED; 4096]);
 
-    let shared = renderer.export(first).expect("exported");
+    let shared = renderer.share(first).expect("exported");
     assert_eq!((shared.width, shared.height), (64, 64));
     // The driver may keep its texels in either order, and says in which.
     assert!([DrmFourcc::Argb8888, DrmFourcc::Abgr8888].contains(&shared.fourcc));
@@ -102,7 +102,7 @@ fn without_a_device_nothing_is_shared_and_nothing_breaks() {
         };
         let new = ResourceId(2);
 
-        let exported = renderer.export(known);
+        let exported = renderer.share(known);
         let imported = renderer.import(new, &picture(8, 8), &shared);
 
         assert!(matches!(exported, Err(RenderError::Impossible(_))));
@@ -121,11 +121,11 @@ fn what_is_no_picture_is_not_shared() {
         let unknown = ResourceId(9);
 
         assert!(matches!(
-            renderer.export(buffer),
+            renderer.share(buffer),
             Err(RenderError::Impossible(_))
         ));
         assert!(matches!(
-            renderer.export(unknown),
+            renderer.share(unknown),
             Err(RenderError::UnknownResource(_))
         ));
     });

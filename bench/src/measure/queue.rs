@@ -2,8 +2,8 @@
 
 use gpu_buffer::ScatterList;
 use gpu_renderer::{
-    Capsets, ContextArgs, ContextId, FenceId, PassedFence, ReadBack, RenderError, RenderQueue,
-    Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload, When, Work,
+    Capsets, ContextArgs, ContextId, DmaBuf, FenceId, PassedFence, ReadBack, RenderError,
+    RenderQueue, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload, When, Work,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::time::Duration;
@@ -79,6 +79,10 @@ impl Renderer for Nothing {
         Capsets::default()
     }
 
+    fn shares_textures(&self) -> bool {
+        false
+    }
+
     fn create_context(&mut self, _: ContextId, _: &ContextArgs) -> Result<(), RenderError> {
         Ok(())
     }
@@ -97,6 +101,14 @@ impl Renderer for Nothing {
 
     fn create_resource(&mut self, _: ResourceId, _: &ResourceArgs) -> Result<(), RenderError> {
         Ok(())
+    }
+
+    fn import(&mut self, _: ResourceId, _: &ResourceArgs, _: &DmaBuf) -> Result<(), RenderError> {
+        Ok(())
+    }
+
+    fn share(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError> {
+        Err(RenderError::UnknownResource(resource))
     }
 
     fn destroy_resource(&mut self, _: ResourceId) -> Result<(), RenderError> {

@@ -1,9 +1,6 @@
 //! Carries jobs out on a renderer and knows which of them wait for a fence.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-
-use gpu_buffer::Buffer;
 
 use super::{Completion, Job, JobId, When, Work};
 use crate::{ContextId, FenceId, PassedFence, RenderError, Renderer, Timeline};
@@ -19,8 +16,8 @@ pub(super) struct Executor {
 #[derive(Debug)]
 struct Waiting {
     fence: FenceId,
-    job: JobId,
-    returned: Option<Arc<Buffer>>,
+    /// What to say once it has passed.
+    completion: Completion,
 }
 
 impl Executor {
@@ -39,27 +36,18 @@ impl Executor {
     ) {
         let Job { id, work, when } = job;
         let when = when.without_a_timeline_that_ends(&work);
-        let (result, returned) = self.carry_out(renderer, work, ended);
-        let result = match (result, when) {
-            (Ok(()), When::Passed(timeline)) => match self.fence(renderer, timeline) {
+        let mut completion = self.carry_out(renderer, id, work, ended);
+        if let (Ok(()), When::Passed(timeline)) = (&completion.result, when) {
+            match self.fence(renderer, timeline) {
                 Ok(fence) => {
                     let line = self.waiting.entry(timeline).or_default();
-                    line.push_back(Waiting {
-                        fence,
-                        job: id,
-                        returned,
-                    });
+                    line.push_back(Waiting { fence, completion });
                     return;
                 }
-                Err(error) => Err(error),
-            },
-            (result, _) => result,
-        };
-        ended.extend([Completion {
-            job: id,
-            result,
-            returned,
-        }]);
+                Err(error) => completion.result = Err(error),
+            }
+        }
+        ended.extend([completion]);
     }
 
     /// Appends the jobs whose fences have passed.
@@ -78,7 +66,7 @@ impl Executor {
                 continue;
             };
             while let Some(waiting) = line.pop_front_if(|waiting| waiting.fence <= passed.fence) {
-                ended.extend([waiting.done()]);
+                ended.extend([waiting.completion]);
             }
             if line.is_empty() {
                 self.waiting.remove(&passed.timeline);
@@ -101,16 +89,18 @@ impl Executor {
     /// Ends the jobs that wait on timelines whose fences are gone.
     fn end(&mut self, is_gone: impl Fn(&Timeline) -> bool, ended: &mut impl Extend<Completion>) {
         for (_, line) in self.waiting.extract_if(|timeline, _| is_gone(timeline)) {
-            ended.extend(line.into_iter().map(Waiting::done));
+            ended.extend(line.into_iter().map(|waiting| waiting.completion));
         }
     }
 
     fn carry_out(
         &mut self,
         renderer: &mut dyn Renderer,
+        job: JobId,
         work: Work,
         ended: &mut impl Extend<Completion>,
-    ) -> (Result<(), RenderError>, Option<Arc<Buffer>>) {
+    ) -> Completion {
+        let (mut returned, mut shared) = (None, None);
         let result = match work {
             Work::CreateContext { context, args } => renderer.create_context(context, &args),
             Work::DestroyContext { context } => {
@@ -127,6 +117,15 @@ impl Executor {
                 renderer.detach_resource(context, resource)
             }
             Work::CreateResource { resource, args } => renderer.create_resource(resource, &args),
+            Work::Import {
+                resource,
+                args,
+                picture,
+            } => renderer.import(resource, &args, &picture),
+            Work::Share { resource } => renderer.share(resource).map(|picture| {
+                shared = Some(picture);
+            }),
+            Work::Fence => Ok(()),
             Work::DestroyResource { resource } => renderer.destroy_resource(resource),
             Work::AttachBacking { resource, backing } => renderer.attach_backing(resource, backing),
             Work::DetachBacking { resource } => renderer.detach_backing(resource),
@@ -142,18 +141,25 @@ impl Executor {
             Work::Transfer(transfer) => renderer.transfer(&transfer),
             Work::Upload(upload) => {
                 let result = renderer.upload(&upload);
-                return (result, Some(upload.pixels));
+                returned = Some(upload.pixels);
+                result
             }
             Work::ReadBack(read) => {
                 let result = renderer.read_back(&read);
-                return (result, Some(read.target));
+                returned = Some(read.target);
+                result
             }
             Work::Submit {
                 context,
                 mut commands,
             } => renderer.submit(context, &mut commands),
         };
-        (result, None)
+        Completion {
+            job,
+            result,
+            returned,
+            shared,
+        }
     }
 }
 
@@ -176,15 +182,5 @@ impl When {
 impl Timeline {
     fn is_of(&self, of: ContextId) -> bool {
         matches!(self, Self::Context { context, .. } if *context == of)
-    }
-}
-
-impl Waiting {
-    fn done(self) -> Completion {
-        Completion {
-            job: self.job,
-            result: Ok(()),
-            returned: self.returned,
-        }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gpu_buffer::{Buffer, ScatterList};
 
 use crate::{
-    ContextArgs, ContextId, ReadBack, RenderError, ResourceArgs, ResourceId, Timeline, Transfer,
-    Upload,
+    ContextArgs, ContextId, DmaBuf, ReadBack, RenderError, ResourceArgs, ResourceId, Timeline,
+    Transfer, Upload,
 };
 
 /// Names a job of one queue. Each has a larger number than the one before.
@@ -40,6 +40,16 @@ pub enum Work {
         resource: ResourceId,
         args: ResourceArgs,
     },
+    /// [`crate::Renderer::import`].
+    Import {
+        resource: ResourceId,
+        args: ResourceArgs,
+        picture: Arc<DmaBuf>,
+    },
+    /// [`crate::Renderer::share`].
+    Share { resource: ResourceId },
+    /// Nothing; with [`When::Passed`] it ends when all before it is done.
+    Fence,
     /// [`crate::Renderer::destroy_resource`].
     DestroyResource { resource: ResourceId },
     /// [`crate::Renderer::attach_backing`].
@@ -98,4 +108,6 @@ pub struct Completion {
     /// The buffer that a read-back or an upload lent, also when it failed.
     /// `None` for other jobs, and when the renderer is lost.
     pub returned: Option<Arc<Buffer>>,
+    /// The picture that [`Work::Share`] was asked for, if it worked.
+    pub shared: Option<DmaBuf>,
 }

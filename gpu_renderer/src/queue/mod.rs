@@ -34,7 +34,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct RenderQueue {
     placement: Placement,
-    capsets: Capsets,
+    abilities: Abilities,
     /// Jobs that have not ended, and what each carries along.
     outstanding: BTreeMap<JobId, usize>,
     payload_bytes: usize,
@@ -49,6 +49,22 @@ enum Placement {
     Thread(Thread),
 }
 
+/// What a renderer can do, as it says when it is there.
+#[derive(Debug)]
+struct Abilities {
+    capsets: Capsets,
+    shares_textures: bool,
+}
+
+impl Abilities {
+    fn of(renderer: &dyn Renderer) -> Self {
+        Self {
+            capsets: renderer.capsets(),
+            shares_textures: renderer.shares_textures(),
+        }
+    }
+}
+
 /// A job on its way.
 #[derive(Debug)]
 struct Job {
@@ -61,8 +77,8 @@ impl RenderQueue {
     /// A queue that carries each job out when it is pushed, on the thread that
     /// pushes it. A renderer that panics panics there.
     pub fn inline(renderer: Box<dyn Renderer + Send>) -> Self {
-        let capsets = renderer.capsets();
-        Self::new(Placement::Inline(Inline::new(renderer)), capsets)
+        let abilities = Abilities::of(&*renderer);
+        Self::new(Placement::Inline(Inline::new(renderer)), abilities)
     }
 
     /// Starts a thread that makes its renderer with `start` and keeps it to its
@@ -76,10 +92,10 @@ impl RenderQueue {
         Thread::start(start)
     }
 
-    fn new(placement: Placement, capsets: Capsets) -> Self {
+    fn new(placement: Placement, abilities: Abilities) -> Self {
         Self {
             placement,
-            capsets,
+            abilities,
             outstanding: BTreeMap::new(),
             payload_bytes: 0,
             last: JobId(0),
@@ -89,7 +105,12 @@ impl RenderQueue {
 
     /// What the renderer can do.
     pub fn capsets(&self) -> &Capsets {
-        &self.capsets
+        &self.abilities.capsets
+    }
+
+    /// Whether [`Work::Share`] and [`Work::Import`] may work.
+    pub fn shares_textures(&self) -> bool {
+        self.abilities.shares_textures
     }
 
     /// Whether the caller may push more of a guest's commands: otherwise it
@@ -147,6 +168,7 @@ impl RenderQueue {
                     job,
                     result: Err(RenderError::Lost),
                     returned: None,
+                    shared: None,
                 }
             }
         };

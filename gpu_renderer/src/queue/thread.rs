@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Completion, Job, Next, Placement, RenderQueue};
-use crate::{Capsets, RenderError, Renderer};
+use super::{Abilities, Completion, Job, Next, Placement, RenderQueue};
+use crate::{RenderError, Renderer};
 use bell::Bell;
 use desk::Desk;
 use render::{Done, live};
@@ -47,7 +47,7 @@ enum State {
 #[derive(Debug)]
 pub struct Starting {
     thread: Thread,
-    verdict: Receiver<Result<Capsets, RenderError>>,
+    verdict: Receiver<Result<Abilities, RenderError>>,
 }
 
 impl Starting {
@@ -58,7 +58,7 @@ impl Starting {
     /// What its start said; [`RenderError::Unavailable`] when `patience` is over,
     /// [`RenderError::Lost`] if it panicked.
     pub fn wait(self, patience: Duration) -> Result<RenderQueue, RenderError> {
-        let capsets = match self.verdict.recv_timeout(patience) {
+        let abilities = match self.verdict.recv_timeout(patience) {
             Ok(verdict) => verdict?,
             Err(RecvTimeoutError::Disconnected) => return Err(RenderError::Lost),
             Err(RecvTimeoutError::Timeout) => {
@@ -68,7 +68,7 @@ impl Starting {
                 });
             }
         };
-        Ok(RenderQueue::new(Placement::Thread(self.thread), capsets))
+        Ok(RenderQueue::new(Placement::Thread(self.thread), abilities))
     }
 }
 

@@ -3,18 +3,20 @@
 mod call;
 mod journal;
 mod order;
+mod shared;
 mod state;
 mod texture;
 
 use gpu_buffer::ScatterList;
 
 use crate::{
-    Capset, CapsetId, Capsets, ContextArgs, ContextId, FenceId, PassedFence, ReadBack, RenderError,
-    Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload,
+    Capset, CapsetId, Capsets, ContextArgs, ContextId, DmaBuf, FenceId, PassedFence, ReadBack,
+    RenderError, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload,
 };
 pub use call::{Call, Method};
 pub use journal::Journal;
 pub use order::Order;
+use shared::Sharing;
 use texture::Texture;
 
 /// A [`Renderer`] for tests of devices.
@@ -59,6 +61,14 @@ impl Recording {
         };
         (recording, journal)
     }
+
+    /// One that shares its textures: as memory files, which say that they are
+    /// linear dma-bufs. It imports such files, too.
+    pub fn sharing() -> (Self, Journal) {
+        let (recording, journal) = Self::new();
+        journal.share_textures();
+        (recording, journal)
+    }
 }
 
 impl Drop for Recording {
@@ -85,6 +95,10 @@ impl Renderer for Recording {
             data: vec![2; 1376],
         });
         capsets
+    }
+
+    fn shares_textures(&self) -> bool {
+        self.journal.lock().sharing == Sharing::Yes
     }
 
     fn create_context(
@@ -146,9 +160,37 @@ impl Renderer for Recording {
         if resource.0 == 0 || state.textures.contains_key(&resource) {
             return Err(RenderError::ResourceIdTaken(resource));
         }
-        let texture = Texture::new(resource, args)?;
+        let texture = Texture::new(resource, args, state.sharing)?;
         state.textures.insert(resource, texture);
         Ok(())
+    }
+
+    fn import(
+        &mut self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+        picture: &DmaBuf,
+    ) -> Result<(), RenderError> {
+        let call = Call::Import {
+            resource,
+            args: *args,
+            size: (picture.width, picture.height),
+        };
+        let mut state = self.journal.begin(call)?;
+        if resource.0 == 0 || state.textures.contains_key(&resource) {
+            return Err(RenderError::ResourceIdTaken(resource));
+        }
+        if state.sharing == Sharing::No {
+            return Err(RenderError::Impossible("sharing is off"));
+        }
+        let texture = Texture::import(args, picture)?;
+        state.textures.insert(resource, texture);
+        Ok(())
+    }
+
+    fn share(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError> {
+        let mut state = self.journal.begin(Call::Share { resource })?;
+        state.texture(resource)?.share()
     }
 
     fn destroy_resource(&mut self, resource: ResourceId) -> Result<(), RenderError> {

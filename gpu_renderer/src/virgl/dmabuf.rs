@@ -3,61 +3,19 @@
 //! It works only where a DRM device is behind EGL, so not on a machine that
 //! renders in software, and is tested only where there is one, as in a guest.
 
-use std::collections::BTreeSet;
-use std::os::fd::OwnedFd;
-
-use gpu_buffer::DrmFourcc;
-
 use super::VirglRenderer;
 use super::check::{self, target};
 use super::images::Images;
 use super::resources::Resource;
-use crate::{RenderError, ResourceArgs, ResourceId};
+use crate::{DmaBuf, RenderError, ResourceArgs, ResourceId};
+use std::collections::BTreeSet;
 
 /// Planes that a picture may have.
 pub(super) const MAX_PLANES: usize = 4;
 
-/// A picture in dma-bufs.
-#[derive(Debug)]
-pub struct DmaBuf {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Pixel format, as the driver keeps it: it may order the channels
-    /// otherwise than the resource that it is of.
-    pub fourcc: DrmFourcc,
-    /// How the pixels are arranged, `None` if only the driver knows.
-    pub modifier: Option<u64>,
-    /// One to four planes.
-    pub planes: Vec<Plane>,
-}
-
-/// One plane of a [`DmaBuf`].
-#[derive(Debug)]
-pub struct Plane {
-    /// The dma-buf.
-    pub fd: OwnedFd,
-    /// Bytes from row to row.
-    pub stride: u32,
-    /// Byte of the first row.
-    pub offset: u32,
-}
-
 impl VirglRenderer {
-    /// Whether textures can be shared: EGL is on a DRM device and has the
-    /// functions.
-    pub fn shares_textures(&self) -> bool {
-        self.images.is_some()
-    }
-
-    /// The dma-bufs of a 2D resource.
-    ///
-    /// # Errors
-    /// [`RenderError::UnknownResource`]; [`RenderError::Impossible`] where
-    /// textures cannot be shared or this one has no single picture;
-    /// [`RenderError::Refused`].
-    pub fn export(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError> {
+    /// See [`crate::Renderer::share`].
+    pub(super) fn export_texture(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError> {
         let args = self.tables.resource(resource)?.args;
         must_be_picture(&args)?;
         let images = self.images.as_ref().ok_or(NOT_SHARED)?;
@@ -69,14 +27,8 @@ impl VirglRenderer {
         exported
     }
 
-    /// Makes a resource whose texels are those of a picture. The files may be
-    /// closed after it.
-    ///
-    /// # Errors
-    /// As [`crate::Renderer::create_resource`]; [`RenderError::Impossible`]
-    /// where textures cannot be shared, or if it is no 2D resource of the
-    /// picture's size.
-    pub fn import(
+    /// See [`crate::Renderer::import`]. The files may be closed after it.
+    pub(super) fn import_picture(
         &mut self,
         resource: ResourceId,
         args: &ResourceArgs,

@@ -10,9 +10,9 @@ use std::ptr::null_mut;
 use gpu_buffer::DrmFourcc;
 use khronos_egl::{Boolean, Enum, Int, TRUE};
 
-use super::dmabuf::{DmaBuf, MAX_PLANES, Plane};
+use super::dmabuf::MAX_PLANES;
 use super::egl::Egl;
-use crate::RenderError;
+use crate::{DmaBuf, Plane, RenderError};
 
 type CreateImage = unsafe extern "system" fn(
     display: *mut c_void,

@@ -38,7 +38,6 @@ mod resources;
 use std::path::PathBuf;
 
 use crate::CapsetId;
-pub use dmabuf::{DmaBuf, Plane};
 pub use renderer::VirglRenderer;
 
 /// What to start with.

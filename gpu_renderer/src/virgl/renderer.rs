@@ -13,7 +13,7 @@ use super::pieces::Scratch;
 use super::resources::{Backing, Resource, Tables};
 use super::{VirglConfig, log};
 use crate::{
-    CapsetId, Capsets, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack,
+    CapsetId, Capsets, ContextArgs, ContextId, Direction, DmaBuf, FenceId, PassedFence, ReadBack,
     RenderError, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload,
 };
 
@@ -102,6 +102,11 @@ impl VirglRenderer {
 impl Renderer for VirglRenderer {
     fn capsets(&self) -> Capsets {
         self.started.capsets.clone()
+    }
+
+    /// EGL is on a DRM device and has the functions.
+    fn shares_textures(&self) -> bool {
+        self.images.is_some()
     }
 
     fn create_context(
@@ -195,6 +200,19 @@ impl Renderer for VirglRenderer {
         };
         self.tables.resources.insert(resource, entry);
         Ok(())
+    }
+
+    fn import(
+        &mut self,
+        resource: ResourceId,
+        args: &ResourceArgs,
+        picture: &DmaBuf,
+    ) -> Result<(), RenderError> {
+        self.import_picture(resource, args, picture)
+    }
+
+    fn share(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError> {
+        self.export_texture(resource)
     }
 
     fn destroy_resource(&mut self, resource: ResourceId) -> Result<(), RenderError> {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::bell::Bell;
 use super::desk::{Desk, Next};
-use crate::queue::Completion;
 use crate::queue::executor::Executor;
-use crate::{Capsets, RenderError, Renderer};
+use crate::queue::{Abilities, Completion};
+use crate::{RenderError, Renderer};
 
 /// By how much a pause may be longer, in nanoseconds. By default it is 50 us.
 const SLACK: u64 = 1_000;
@@ -65,14 +65,14 @@ pub(super) fn live<R: Renderer>(
     mut done: Done,
     desk: Desk,
     start: impl FnOnce() -> Result<R, RenderError>,
-    tell: &Sender<Result<Capsets, RenderError>>,
+    tell: &Sender<Result<Abilities, RenderError>>,
 ) {
     match start() {
         Ok(mut renderer) => {
             // After the start: threads of GL inherit it. Without it fences are
             // seen later, no more.
             let _ = nix::sys::prctl::set_timerslack(SLACK);
-            let _ = tell.send(Ok(renderer.capsets()));
+            let _ = tell.send(Ok(Abilities::of(&renderer)));
             serve(&mut renderer, &desk, &mut done);
         }
         Err(error) => {

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A call of a method of [`crate::Renderer`], whether or not it succeeded.
-/// Only `capsets` and `poll` are not written down.
+/// Only `capsets`, `shares_textures` and `poll` are not written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the method's arguments")]
 pub enum Call {
@@ -34,6 +34,14 @@ pub enum Call {
         resource: ResourceId,
         args: ResourceArgs,
     },
+    /// [`crate::Renderer::import`], with the picture's width and height.
+    Import {
+        resource: ResourceId,
+        args: ResourceArgs,
+        size: (u32, u32),
+    },
+    /// [`crate::Renderer::share`].
+    Share { resource: ResourceId },
     /// [`crate::Renderer::destroy_resource`].
     DestroyResource { resource: ResourceId },
     /// [`crate::Renderer::attach_backing`], with the bytes of the backing.
@@ -73,6 +81,8 @@ pub enum Method {
     AttachResource,
     DetachResource,
     CreateResource,
+    Import,
+    Share,
     DestroyResource,
     AttachBacking,
     DetachBacking,
@@ -92,6 +102,8 @@ impl Call {
             Self::AttachResource { .. } => Method::AttachResource,
             Self::DetachResource { .. } => Method::DetachResource,
             Self::CreateResource { .. } => Method::CreateResource,
+            Self::Import { .. } => Method::Import,
+            Self::Share { .. } => Method::Share,
             Self::DestroyResource { .. } => Method::DestroyResource,
             Self::AttachBacking { .. } => Method::AttachBacking,
             Self::DetachBacking { .. } => Method::DetachBacking,

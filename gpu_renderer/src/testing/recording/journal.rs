@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
+use super::shared::Sharing;
 use super::state::State;
 use super::{Call, Method};
 use crate::{ContextId, RenderError, ResourceArgs, ResourceId, Timeline};
@@ -73,6 +74,11 @@ impl Journal {
             texture.backing.is_some().then_some(*id)
         };
         state.textures.iter().filter_map(backed).collect()
+    }
+
+    /// Has textures made from now on in memory files, which can be shared.
+    pub(super) fn share_textures(&self) {
+        self.lock().sharing = Sharing::Yes;
     }
 
     /// Lets no fence pass from now on.

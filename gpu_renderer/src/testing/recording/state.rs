@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::ThreadId;
 
+use super::shared::Sharing;
 use super::texture::Texture;
 use super::{Call, Method};
 use crate::{ContextId, FenceId, PassedFence, RenderError, ResourceId, Timeline};
@@ -14,6 +15,7 @@ pub(super) struct State {
     pub(super) threads: Vec<ThreadId>,
     pub(super) failures: Vec<(Method, RenderError)>,
     pub(super) is_paused: bool,
+    pub(super) sharing: Sharing,
     pub(super) contexts: BTreeMap<ContextId, BTreeSet<ResourceId>>,
     pub(super) textures: BTreeMap<ResourceId, Texture>,
     pub(super) fences: Fences,

@@ -2,12 +2,13 @@
 
 use gpu_buffer::copy::read_rect;
 use gpu_buffer::{
-    Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Layout, Rect, ScatterList,
-    with_alpha,
+    Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Layout, MemfdAllocator, Rect,
+    ScatterList, with_alpha,
 };
 use vm_memory::VolatileSlice;
 
-use crate::{Box3, Direction, RenderError, ResourceArgs, ResourceId, Transfer};
+use super::shared::{Imported, Sharing};
+use crate::{Box3, Direction, DmaBuf, Plane, RenderError, ResourceArgs, ResourceId, Transfer};
 
 const TEXTURE_2D: u32 = 2;
 
@@ -20,11 +21,50 @@ pub(super) struct Texture {
     pub(super) args: ResourceArgs,
     pub(super) backing: Option<ScatterList>,
     /// `None` if it is not 2D of four bytes a texel and one level.
-    pixels: Option<Buffer>,
+    pixels: Option<Pixels>,
+}
+
+/// The texels of a texture.
+#[derive(Debug)]
+enum Pixels {
+    Own(Buffer),
+    Imported(Imported),
+}
+
+/// A picture somewhere in memory.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    layout: Layout,
+    memory: VolatileSlice<'a>,
+}
+
+impl Pixels {
+    fn view(&self) -> View<'_> {
+        match self {
+            Self::Own(buffer) => buffer.into(),
+            Self::Imported(imported) => View {
+                layout: imported.layout,
+                memory: imported.memory(),
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a Buffer> for View<'a> {
+    fn from(buffer: &'a Buffer) -> Self {
+        Self {
+            layout: *buffer.layout(),
+            memory: buffer.memory(),
+        }
+    }
 }
 
 impl Texture {
-    pub(super) fn new(resource: ResourceId, args: &ResourceArgs) -> Result<Self, RenderError> {
+    pub(super) fn new(
+        resource: ResourceId,
+        args: &ResourceArgs,
+        sharing: Sharing,
+    ) -> Result<Self, RenderError> {
         let sizes = [args.width, args.height, args.depth, args.array_size];
         if sizes.contains(&0) || args.last_level >= LEVELS {
             return Err(RenderError::Impossible("a texture of that size"));
@@ -41,7 +81,11 @@ impl Texture {
         }
         let pixels = match layout(args) {
             Some(layout) => {
-                let buffer = AnonymousAllocator.allocate(&BufferRequest { layout });
+                let request = BufferRequest { layout };
+                let buffer = match sharing {
+                    Sharing::No => AnonymousAllocator.allocate(&request),
+                    Sharing::Yes => MemfdAllocator.allocate(&request),
+                };
                 Some(buffer.map_err(|_| RenderError::OutOfMemory(resource))?)
             }
             None => None,
@@ -49,32 +93,65 @@ impl Texture {
         Ok(Self {
             args: *args,
             backing: None,
-            pixels,
+            pixels: pixels.map(Pixels::Own),
+        })
+    }
+
+    /// A texture whose texels are those of `picture`.
+    pub(super) fn import(args: &ResourceArgs, picture: &DmaBuf) -> Result<Self, RenderError> {
+        let size = (picture.width, picture.height);
+        let Some(layout) = layout(args).filter(|of| (of.width(), of.height()) == size) else {
+            return Err(RenderError::Impossible("a picture of another size"));
+        };
+        Ok(Self {
+            args: *args,
+            backing: None,
+            pixels: Some(Pixels::Imported(Imported::new(&layout, picture)?)),
+        })
+    }
+
+    /// The memory file with the texels.
+    pub(super) fn share(&self) -> Result<DmaBuf, RenderError> {
+        let single = RenderError::Impossible("sharing what is no single picture");
+        let pixels = self.pixels.as_ref().ok_or(single)?;
+        let layout = pixels.view().layout;
+        let file = match pixels {
+            Pixels::Own(buffer) => buffer.shared_fd(),
+            Pixels::Imported(imported) => imported.fd(),
+        };
+        let not_shared = RenderError::Impossible("sharing private memory");
+        let fd = file.ok_or(not_shared)?.try_clone_to_owned();
+        let fd = fd.map_err(|error| RenderError::System {
+            call: "fcntl",
+            code: error.raw_os_error().unwrap_or(0),
+        })?;
+        Ok(DmaBuf {
+            width: layout.width(),
+            height: layout.height(),
+            fourcc: layout.format(),
+            modifier: Some(0),
+            planes: vec![Plane {
+                fd,
+                stride: layout.stride(),
+                offset: 0,
+            }],
         })
     }
 
     /// The pixels in memory order.
     pub(super) fn pixels(&self) -> Option<Vec<u8>> {
-        let pixels = self.pixels.as_ref()?;
-        let layout = pixels.layout();
+        let View { layout, memory } = self.pixels.as_ref()?.view();
         let mut bytes = Vec::new();
         let bounds = layout.bounds();
-        read_rect(
-            &pixels.memory(),
-            layout,
-            bounds,
-            layout.format(),
-            &mut bytes,
-        )
-        .ok()?;
+        read_rect(&memory, &layout, bounds, layout.format(), &mut bytes).ok()?;
         Some(bytes)
     }
 
     pub(super) fn fill(&self, colour: u32) -> Result<(), RenderError> {
         let pixels = self.pixels_or_error()?;
-        let row = vec![colour.to_le(); pixels.layout().width() as usize];
-        for y in 0..pixels.layout().height() {
-            let line = Rect::new(0, y, pixels.layout().width(), 1);
+        let row = vec![colour.to_le(); pixels.layout.width() as usize];
+        for y in 0..pixels.layout.height() {
+            let line = Rect::new(0, y, pixels.layout.width(), 1);
             for slice in pieces(pixels, line)? {
                 slice.copy_from(&row);
             }
@@ -83,9 +160,9 @@ impl Texture {
     }
 
     pub(super) fn upload(&self, from: &Buffer) -> Result<(), RenderError> {
-        let to = self.pixels_or_error()?;
-        let bounds = to.layout().bounds();
-        if from.layout().bounds() != bounds || !is_alike(from, to) {
+        let (from, to) = (View::from(from), self.pixels_or_error()?);
+        let bounds = to.layout.bounds();
+        if from.layout.bounds() != bounds || !is_alike(from, to) {
             return Err(RenderError::Impossible("a picture of another kind"));
         }
         pour(pieces(from, bounds)?, pieces(to, bounds)?);
@@ -100,7 +177,7 @@ impl Texture {
         rect: Rect,
         target: &Buffer,
     ) -> Result<(), RenderError> {
-        let from = self.pixels_or_error()?;
+        let (from, target) = (self.pixels_or_error()?, View::from(target));
         if !is_alike(from, target) {
             return Err(RenderError::Impossible("a picture of another format"));
         }
@@ -120,7 +197,7 @@ impl Texture {
         if !self.has(transfer.level, &transfer.region) {
             return Err(RenderError::Impossible("a region outside the texture"));
         }
-        let Some(pixels) = &self.pixels else {
+        let Some(pixels) = self.pixels.as_ref().map(Pixels::view) else {
             return Ok(());
         };
         let Box3 {
@@ -131,7 +208,7 @@ impl Texture {
             ..
         } = transfer.region;
         let rect = Rect::new(x, y, width, height);
-        let layout = pixels.layout();
+        let layout = &pixels.layout;
         let stride = match transfer.stride {
             0 => layout.stride(),
             stride => stride,
@@ -160,9 +237,9 @@ impl Texture {
             && fits(region.z, region.depth, slices)
     }
 
-    fn pixels_or_error(&self) -> Result<&Buffer, RenderError> {
+    fn pixels_or_error(&self) -> Result<View<'_>, RenderError> {
         let none = RenderError::Impossible("a texture without pixels");
-        self.pixels.as_ref().ok_or(none)
+        self.pixels.as_ref().map(Pixels::view).ok_or(none)
     }
 }
 
@@ -189,18 +266,18 @@ fn fourcc(format: u32) -> Option<DrmFourcc> {
     })
 }
 
-fn is_alike(one: &Buffer, other: &Buffer) -> bool {
-    with_alpha(one.layout().format()) == with_alpha(other.layout().format())
+fn is_alike(one: View<'_>, other: View<'_>) -> bool {
+    with_alpha(one.layout.format()) == with_alpha(other.layout.format())
 }
 
 /// The memory of the rows of a rectangle of a picture.
 fn pieces(
-    buffer: &Buffer,
+    picture: View<'_>,
     rect: Rect,
 ) -> Result<impl Iterator<Item = VolatileSlice<'_>>, RenderError> {
     let outside = RenderError::Impossible("a rectangle outside the picture");
-    let span = buffer.layout().span(&rect).ok_or(outside)?;
-    let memory = buffer.memory();
+    let span = picture.layout.span(&rect).ok_or(outside)?;
+    let memory = picture.memory;
     let row = move |row: u32| {
         let at = u64::from(row)
             .checked_mul(span.stride)?
