@@ -16,5 +16,5 @@ pub use listener::{Listener, SocketFile};
 pub use message::{Incoming, Message, Outgoing};
 pub use receive::{MAX_FDS, Received, recv_with_fds};
 pub use send::{send_volatile, send_with_fds};
-pub use socket::{Receiver, Sender, Socket};
+pub use socket::{Peer, Receiver, Sender, Socket};
 pub use wait::Wait;

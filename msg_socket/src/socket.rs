@@ -39,6 +39,17 @@ pub struct Receiver<In> {
     message: PhantomData<fn() -> In>,
 }
 
+/// A process at the other end, as the kernel knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its id; it may have ended, and the id be another process's, meanwhile.
+    pub process: i32,
+    /// The user it ran as.
+    pub user: u32,
+    /// The group it ran as.
+    pub group: u32,
+}
+
 impl<Out: Message, In: Message> Socket<Out, In> {
     /// Both ends of a new connection.
     ///
@@ -72,6 +83,21 @@ impl<Out: Message, In: Message> Socket<Out, In> {
         adopt(&fd, wrong)?;
         getpeername::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(&fd)).map_err(|_| wrong())?;
         Ok(Self::over(fd))
+    }
+
+    /// Who connected, or whom it was connected to, when that happened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn peer(&self) -> Result<Peer, Error> {
+        let peer = getsockopt(&self.receiver.fd, sockopt::PeerCredentials)
+            .map_err(|errno| Error::from_errno("getsockopt", errno))?;
+        Ok(Peer {
+            process: peer.pid(),
+            user: peer.uid(),
+            group: peer.gid(),
+        })
     }
 
     pub(crate) fn over(fd: OwnedFd) -> Self {

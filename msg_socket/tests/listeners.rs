@@ -40,6 +40,8 @@ fn who_connects_is_accepted_and_can_talk() {
 
     assert!(matches!(nobody, Err(Error::WouldBlock)), "{nobody:?}");
     assert!(matches!(server.recv(late()), Ok(Letter::File(_))));
+    let process = i32::try_from(std::process::id()).unwrap();
+    assert_eq!(server.peer().unwrap().process, process);
     assert!(is_closed_on_exec(&listener));
     assert!(is_closed_on_exec(&client));
     assert!(is_closed_on_exec(&server));

@@ -1,24 +1,27 @@
 //! Errors of the crate.
 
-/// Why a message cannot be understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+use crate::Reason;
+
+/// Why a question has no answer, or a server does not work.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The message has another length than its kind.
-    #[error("a message of {length} bytes, {expected} were expected")]
-    Length {
-        /// Bytes received.
-        length: usize,
-        /// Bytes of such a message.
-        expected: usize,
+    /// The device says no.
+    #[error("the device refuses: {0}")]
+    Invalid(Reason),
+    /// The device answers another question.
+    #[error("the answer is not one to the question")]
+    OtherAnswer,
+    /// The connection does not work.
+    #[error("the connection to the device fails")]
+    Connection(#[from] msg_socket::Error),
+    /// The system refused the call.
+    #[error("{call} failed")]
+    System {
+        /// The call, as in its manual page.
+        call: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
     },
-    /// No message begins with this tag.
-    #[error("a message with the unknown tag {0}")]
-    Tag(u32),
-    /// A buffer has between one and four planes.
-    #[error("a buffer of {0} planes")]
-    Planes(u32),
-    /// The pixel format is no fourcc that this program knows.
-    #[error("a buffer of the unknown format {0:#010x}")]
-    Format(u32),
 }

@@ -1,8 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod client;
 mod error;
+mod owner;
 mod protocol;
+mod server;
 
+pub use client::Client;
 pub use error::Error;
-pub use protocol::{BufferInfo, MAX_PLANES, PlaneInfo, Request, Response};
+pub use owner::{Description, Key, Owner, Sharing, Ticket, Verdict};
+pub use protocol::{Buffer, MAX_PLANES, Plane, Reason, Request, Response, Uuid};
+pub use server::{Policy, Server, ServerConfig, Statistics};

@@ -1,0 +1,390 @@
+//! The device's side: clients come and go, ask, and are answered, a bounded number of times a turn.
+//!
+//! A client that breaks the protocol, or asks more than it reads, is dropped; nobody else notices.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use msg_socket::{Asked, Listener, Peer, RequestId, Responder, Socket, Wait};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::{Buffer, Description, Error, Key, Owner, Reason, Request, Response};
+use crate::{Sharing, Ticket, Verdict};
+
+/// The most descriptors that one turn looks at.
+const EVENTS: usize = 16;
+
+/// How long no connection is accepted after the system could not.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Decides for each resource that a client asks for.
+pub type Policy = Box<dyn FnMut(&Description, &Peer) -> Verdict + Send>;
+
+/// How a [`Server`] treats its clients.
+pub struct ServerConfig {
+    /// Clients at a time; more are turned away.
+    pub clients: usize,
+    /// Questions that are taken in one turn, of all clients together.
+    pub questions_per_turn: usize,
+    /// Questions of one client whose answers come later.
+    pub waiting_questions: usize,
+    /// Which resources may leave. By default it is all of them, for whoever may connect to the socket.
+    pub policy: Policy,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            clients: 16,
+            questions_per_turn: 32,
+            waiting_questions: 16,
+            policy: Box::new(|_, _| Verdict::Allow),
+        }
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerConfig")
+            .field("clients", &self.clients)
+            .field("questions_per_turn", &self.questions_per_turn)
+            .field("waiting_questions", &self.waiting_questions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What has happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Clients that connected.
+    pub accepted: u64,
+    /// Clients for which there was no room.
+    pub turned_away: u64,
+    /// Clients that were dropped for what they did.
+    pub dropped: u64,
+    /// Questions that were answered, [`Response::Invalid`] included.
+    pub answered: u64,
+}
+
+/// Answers clients for an [`Owner`], over any number of listening sockets.
+///
+/// To be [dispatched](Server::dispatch) when its [descriptor](Server::as_fd) is readable, its
+/// [deadline](Server::deadline) is due, or the owner may have shared what was to be shared later.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    epoll: Epoll,
+    listeners: Vec<Listener>,
+    /// When connections are accepted again, if they are not now.
+    paused: Option<Instant>,
+    clients: HashMap<u64, Client>,
+    /// Whose question is behind a ticket.
+    waiting: HashMap<Ticket, (u64, RequestId)>,
+    last_client: u64,
+    last_ticket: u64,
+    statistics: Statistics,
+}
+
+#[derive(Debug)]
+struct Client {
+    responder: Responder<Request, Response>,
+    peer: Peer,
+    /// Its questions whose answers come later.
+    waiting: usize,
+}
+
+/// What is known of a question after it was looked at.
+enum Outcome {
+    Answer(Response),
+    Later(Ticket),
+}
+
+impl Server {
+    /// A server that nobody can reach yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn new(config: ServerConfig) -> Result<Self, Error> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(system("epoll_create1"))?;
+        Ok(Self {
+            config,
+            epoll,
+            listeners: Vec::new(),
+            paused: None,
+            clients: HashMap::new(),
+            waiting: HashMap::new(),
+            last_client: 0,
+            last_ticket: 0,
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// Lets clients connect here, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn listen(&mut self, listener: Listener) -> Result<(), Error> {
+        // Listeners count from the top, clients from the bottom.
+        let name = name_of_listener(self.listeners.len());
+        if self.paused.is_none() {
+            self.watch(&listener, name)?;
+        }
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Takes a client that is connected already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`], [`Error::System`]. Beyond the cap the connection is closed, without an error.
+    pub fn connect(&mut self, socket: Socket<Response, Request>) -> Result<(), Error> {
+        if self.clients.len() >= self.config.clients {
+            self.statistics.turned_away = self.statistics.turned_away.saturating_add(1);
+            return Ok(());
+        }
+        let peer = socket.peer()?;
+        let client = Client {
+            responder: Responder::new(socket),
+            peer,
+            waiting: 0,
+        };
+        let name = self.last_client.wrapping_add(1);
+        self.watch(&client.responder, name)?;
+        self.last_client = name;
+        self.clients.insert(name, client);
+        self.statistics.accepted = self.statistics.accepted.saturating_add(1);
+        Ok(())
+    }
+
+    /// Takes in who connects and what is asked, and answers: one bounded turn, without waiting for anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] when the system refuses to say what is readable.
+    pub fn dispatch(&mut self, owner: &mut impl Owner, now: Instant) -> Result<(), Error> {
+        self.resume(now)?;
+        while let Some((ticket, shared)) = owner.next_shared() {
+            self.deliver(ticket, shared);
+        }
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
+            Ok(count) => count,
+            Err(Errno::EINTR) => 0,
+            Err(errno) => return Err(system("epoll_wait")(errno)),
+        };
+        // At least one for each that is ready, whoever else asks a lot.
+        let share = self.config.questions_per_turn.checked_div(count);
+        for event in events.iter().take(count) {
+            match self.listener_named(event.data()) {
+                Some(index) => self.accept(index, now),
+                None => self.serve(event.data(), share.unwrap_or(0).max(1), owner),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether answers wait for the owner.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// When to [dispatch](Server::dispatch) at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.paused
+    }
+
+    /// Clients that are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub const fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn watch(&self, fd: impl AsFd, name: u64) -> Result<(), Error> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, name);
+        self.epoll.add(fd, event).map_err(system("epoll_ctl"))
+    }
+
+    fn listener_named(&self, name: u64) -> Option<usize> {
+        (0..self.listeners.len()).find(|index| name_of_listener(*index) == name)
+    }
+
+    fn accept(&mut self, index: usize, now: Instant) {
+        let Some(listener) = self.listeners.get(index) else {
+            return;
+        };
+        let accepted = match listener.accept(Wait::DontWait) {
+            Ok(socket) => self.connect(socket),
+            Err(msg_socket::Error::WouldBlock) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = accepted {
+            log::warn!("a bridge client cannot be accepted now: {error}");
+            self.pause(now);
+        }
+    }
+
+    /// Lets those who connect wait, as the system cannot take them: they would be reported again and again.
+    fn pause(&mut self, now: Instant) {
+        self.paused = now.checked_add(PAUSE);
+        for listener in &self.listeners {
+            // Only a descriptor that is not watched can fail here.
+            let _ = self.epoll.delete(listener);
+        }
+    }
+
+    fn resume(&mut self, now: Instant) -> Result<(), Error> {
+        if self.paused.is_none_or(|end| now < end) {
+            return Ok(());
+        }
+        self.paused = None;
+        for (index, listener) in self.listeners.iter().enumerate() {
+            self.watch(listener, name_of_listener(index))?;
+        }
+        Ok(())
+    }
+
+    /// Answers up to `questions` of a client's questions.
+    fn serve(&mut self, name: u64, questions: usize, owner: &mut impl Owner) {
+        for _ in 0..questions {
+            let Some(client) = self.clients.get_mut(&name) else {
+                return;
+            };
+            let Asked { id, request } = match client.responder.recv(Wait::DontWait) {
+                Ok(asked) => asked,
+                Err(msg_socket::Error::WouldBlock) => return,
+                Err(msg_socket::Error::Closed) => {
+                    self.clients.remove(&name);
+                    return;
+                }
+                Err(error) => return self.drop_client(name, &error),
+            };
+            match self.look_into(name, &request, owner) {
+                Outcome::Answer(response) => self.answer(name, id, &response),
+                Outcome::Later(ticket) => {
+                    if let Some(client) = self.clients.get_mut(&name) {
+                        client.waiting = client.waiting.saturating_add(1);
+                        self.waiting.insert(ticket, (name, id));
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_into(&mut self, name: u64, request: &Request, owner: &mut impl Owner) -> Outcome {
+        let found = match *request {
+            Request::GetBuffer { resource } => {
+                return self.share(name, Key::Id(resource), owner);
+            }
+            Request::GetBufferByUuid { uuid } => return self.share(name, Key::Uuid(uuid), owner),
+            Request::GetFence { seqno } => owner.fence(seqno).map(Response::Fence),
+            Request::GetUuid { resource } => self
+                .judge(name, Key::Id(resource), owner)
+                .and_then(|described| owner.uuid(&described))
+                .map(Response::Uuid),
+        };
+        Outcome::Answer(found.unwrap_or_else(Response::Invalid))
+    }
+
+    /// The resource with a name, if it may leave.
+    fn judge(
+        &mut self,
+        name: u64,
+        key: Key,
+        owner: &mut impl Owner,
+    ) -> Result<Description, Reason> {
+        let described = owner.describe(key)?;
+        let peer = self.clients.get(&name).map(|client| client.peer);
+        match peer.map(|peer| (self.config.policy)(&described, &peer)) {
+            Some(Verdict::Allow) => Ok(described),
+            Some(Verdict::Refuse) | None => Err(Reason::NotAllowed),
+        }
+    }
+
+    fn share(&mut self, name: u64, key: Key, owner: &mut impl Owner) -> Outcome {
+        let waiting = self.clients.get(&name).map_or(0, |client| client.waiting);
+        let described = match self.judge(name, key, owner) {
+            Ok(_) if waiting >= self.config.waiting_questions => Err(Reason::TooManyQuestions),
+            judged => judged,
+        };
+        let shared = match described {
+            Err(reason) => Err(reason),
+            Ok(described) => {
+                self.last_ticket = self.last_ticket.wrapping_add(1);
+                let ticket = Ticket(self.last_ticket);
+                match owner.share(&described, ticket) {
+                    Sharing::Done(shared) => shared,
+                    Sharing::Later => return Outcome::Later(ticket),
+                }
+            }
+        };
+        Outcome::Answer(response(shared))
+    }
+
+    /// Answers a question that had to wait.
+    fn deliver(&mut self, ticket: Ticket, shared: Result<Buffer, Reason>) {
+        let Some((name, id)) = self.waiting.remove(&ticket) else {
+            return;
+        };
+        if let Some(client) = self.clients.get_mut(&name) {
+            client.waiting = client.waiting.saturating_sub(1);
+            self.answer(name, id, &response(shared));
+        }
+    }
+
+    fn answer(&mut self, name: u64, id: RequestId, response: &Response) {
+        let Some(client) = self.clients.get_mut(&name) else {
+            return;
+        };
+        match client.responder.answer(id, response, Wait::DontWait) {
+            Ok(()) => self.statistics.answered = self.statistics.answered.saturating_add(1),
+            Err(error) => self.drop_client(name, &error),
+        }
+    }
+
+    fn drop_client(&mut self, name: u64, error: &msg_socket::Error) {
+        if let Some(client) = self.clients.remove(&name) {
+            log::debug!(
+                "the bridge client of process {} is dropped: {error}",
+                client.peer.process
+            );
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+        }
+    }
+}
+
+impl AsFd for Server {
+    /// Readable when there is something to do.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+fn response(shared: Result<Buffer, Reason>) -> Response {
+    shared.map_or_else(Response::Invalid, Response::Buffer)
+}
+
+fn name_of_listener(index: usize) -> u64 {
+    u64::MAX.wrapping_sub(u64::try_from(index).unwrap_or(0))
+}
+
+fn system(call: &'static str) -> impl Fn(Errno) -> Error {
+    move |errno| Error::System {
+        call,
+        source: errno.into(),
+    }
+}
