@@ -36,6 +36,8 @@ mod number {
     pub(super) const SET_SHADER_BUFFERS: u32 = 34;
     pub(super) const SET_SHADER_IMAGES: u32 = 35;
     pub(super) const LAUNCH_GRID: u32 = 37;
+    pub(super) const TRANSFER3D: u32 = 43;
+    pub(super) const CLEAR_TEXTURE: u32 = 47;
 }
 use number::*;
 
@@ -239,6 +241,8 @@ fn regions() -> Vec<Case> {
         ("huge", [0, 0, 0, 0x4000_0000, 0x4000_0000, 1]),
         ("of negative size", [0, 0, 0, most, most, most]),
         ("outside", [100, 100, 0, 8, 8, 1]),
+        ("of 2^31 layers", [0, 0, 0, 8, 8, 0x7fff_ffff]),
+        ("of a layer far behind", [0, 0, 0x7fff_ffff, 8, 8, 1]),
     ];
     for (why, region) in boxes {
         // Mask and filter, scissor, destination, source.
@@ -261,7 +265,40 @@ fn regions() -> Vec<Case> {
             &command(RESOURCE_COPY_REGION, 0, &copy),
             OK_OR_ANY_ERROR,
         ));
+        for resource in [1, 2] {
+            // Resource, level, box, colour.
+            let mut clear = vec![resource, 0];
+            clear.extend(region);
+            clear.extend([0; 4]);
+            cases.push(tried(
+                "G25",
+                format!("a cleared box of resource {resource} that is {why}"),
+                &command(CLEAR_TEXTURE, 0, &clear),
+                OK_OR_ANY_ERROR,
+            ));
+            // Resource, level, usage, strides, box, offset, direction: in, out.
+            for direction in [1, 2] {
+                let mut transfer = vec![resource, 0, 0, 0, 0];
+                transfer.extend(region);
+                transfer.extend([0, direction]);
+                cases.push(tried(
+                    "G14",
+                    format!("a transfer {direction} in a stream, resource {resource}, {why}"),
+                    &command(TRANSFER3D, 0, &transfer),
+                    OK_OR_ANY_ERROR,
+                ));
+            }
+        }
     }
+    // A level that is not there, of both sides.
+    let mut blit = vec![0xf, 0, 0];
+    blit.extend([1, 0x20, 2, 0, 0, 0, 8, 8, 1].repeat(2));
+    cases.push(tried(
+        "G25",
+        "a blit of level 32",
+        &command(BLIT, 0, &blit),
+        OK_OR_ANY_ERROR,
+    ));
     cases
 }
 

@@ -140,7 +140,7 @@ fn size(args: &ResourceArgs, block: Block) -> Option<u64> {
 }
 
 /// Width, height, and slices or layers of a level.
-fn level_sides(args: &ResourceArgs, level: u32) -> [u32; 3] {
+pub(super) fn level_sides(args: &ResourceArgs, level: u32) -> [u32; 3] {
     let minify = |side: u32| side.checked_shr(level).unwrap_or(0).max(1);
     let layers = match args.target {
         target::TEXTURE_3D => minify(args.depth),

@@ -32,6 +32,7 @@ mod iovec;
 mod library;
 mod log;
 mod pieces;
+mod regions;
 mod renderer;
 mod resources;
 

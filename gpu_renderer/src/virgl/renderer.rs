@@ -24,9 +24,6 @@ const NAME_BYTES: usize = 63;
 /// of the buffer.
 const QUERY_BYTES: u32 = 16;
 
-/// What the library writes to tell a guest how much memory there is.
-const MEMORY_INFO_BYTES: usize = 24;
-
 /// OpenGL for guests; see [the module](super).
 ///
 /// It stays on its thread:
@@ -297,12 +294,7 @@ impl Renderer for VirglRenderer {
             return Ok(());
         }
         let resources = &self.tables.resources;
-        commands::check(commands, |resource| {
-            resources
-                .get(&resource)
-                .and_then(|entry| entry.backing.as_ref())
-                .is_some_and(|backing| backing.ranges.first_length() >= MEMORY_INFO_BYTES)
-        })?;
+        commands::check(commands, |resource| resources.get(&resource))?;
         self.started.library.submit(context, commands)
     }
 
