@@ -16,8 +16,8 @@ pub enum PixelSource<'a> {
     /// A buffer that the display may keep a reference to. For as long as it does, the pixels stay as
     /// they are: what is drawn next is drawn elsewhere, at the price of a copy of the picture.
     Buffer(&'a Arc<Buffer>),
-    /// A picture in a device's memory, of which the display may keep a reference: for as long as it
-    /// does nothing may be drawn there. Of the frame's layout only width and height count, and they
+    /// A picture in a device's memory, of which the display may keep a reference. What is drawn
+    /// there meanwhile may be seen: a guest that flips pages draws elsewhere. Of the frame's layout only width and height count, and they
     /// are the dma-buf's. A display that cannot show it says [`DisplayError::DmaBufRefused`];
     /// whoever drew it presents a copy of its pixels then.
     DmaBuf(&'a Arc<DmaBuf>),

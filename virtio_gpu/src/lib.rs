@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod queue;
 pub mod resource;
 pub mod scanout;
+mod share;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod throttle;

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::pixels::HostPixels;
 use crate::promotion::{Promotee, Promotion, PromotionEnd};
 use crate::protocol::{ResourceId, ScanoutId};
+use crate::share::Share;
 
 /// A set of scanouts: bit n stands for scanout n. A device has at most 16.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +73,8 @@ enum Store {
         layout: Option<Layout>,
         /// What it is promoted from, until that has worked.
         promotion: Option<Promotion>,
+        /// Its memory, as far as it is shared.
+        share: Share,
     },
 }
 
@@ -200,6 +203,7 @@ impl ResourceTable {
         let store = Store::Renderer {
             layout,
             promotion: None,
+            share: Share::Unknown,
         };
         self.insert(id, store, bytes);
         Ok(self.last_generation)
@@ -354,6 +358,7 @@ impl ResourceTable {
         let renderer = Store::Renderer {
             layout: Some(promotee.layout),
             promotion: None,
+            share: Share::Unknown,
         };
         let host = std::mem::replace(&mut resource.store, renderer);
         if let (Store::Renderer { promotion, .. }, Store::Host(pixels)) =
@@ -434,6 +439,14 @@ impl ResourceTable {
     /// Whether the renderer has the contents of a resource.
     pub fn is_rendered(&self, id: ResourceId) -> bool {
         self.resources.get(&id).is_some_and(Resource::is_rendered)
+    }
+
+    /// The memory of a resource of the renderer's; `None` for others.
+    pub(crate) fn share(&mut self, id: ResourceId) -> Option<&mut Share> {
+        match &mut self.resources.get_mut(&id)?.store {
+            Store::Host(_) => None,
+            Store::Renderer { share, .. } => Some(share),
+        }
     }
 
     /// A resource by its id.

@@ -15,6 +15,31 @@ pub struct Shown {
     pub rect: Rect,
 }
 
+impl Shown {
+    /// All of the surface that shows it.
+    pub(crate) fn surface_bounds(&self) -> Rect {
+        Rect::from_size(self.rect.width, self.rect.height)
+    }
+}
+
+/// Where a scanout's picture comes from.
+#[derive(Debug, Default)]
+pub(crate) enum Source {
+    /// It is in memory of ours.
+    #[default]
+    Host,
+    /// The renderer has it, and it is read into memory of ours.
+    Mirror(Mirror),
+    /// The renderer has it, and a read-back has failed: nothing is shown until
+    /// the next flush, and then all.
+    Unread,
+    /// The renderer has it, in memory that the display is shown.
+    Shared {
+        /// What changed and may not be drawn yet, in the surface's pixels.
+        undrawn: Damage,
+    },
+}
+
 /// One output.
 #[derive(Debug, Default)]
 pub struct Scanout {
@@ -24,8 +49,8 @@ pub struct Scanout {
     pub surface: Option<SurfaceId>,
     /// What changed and was not presented yet, in the surface's pixels.
     pub damage: Damage,
-    /// Where the picture is read into if it is the renderer's.
-    pub(crate) mirror: Option<Mirror>,
+    /// Where the picture comes from.
+    pub(crate) source: Source,
     /// Whether the display can take a frame.
     pub pace: Pace,
     /// The cursor over this output. It outlives modeset and switching off.
@@ -41,8 +66,7 @@ impl Scanout {
     /// Marks the whole surface for presenting.
     pub fn damage_all(&mut self) {
         if let Some(shown) = self.shown {
-            self.damage
-                .add(Rect::from_size(shown.rect.width, shown.rect.height));
+            self.damage.add(shown.surface_bounds());
         }
     }
 }

@@ -105,10 +105,11 @@ impl<D: Display + FrontEndSocket> Session<D> {
         if backend.renderer().is_some() {
             let done = backend.render_statistics();
             log::info!(
-                "renderer: {} promotions, {} read-backs, {} bytes read back",
+                "renderer: {} promotions, {} read-backs, {} bytes read back, {} frames shared",
                 done.promotions,
                 done.reads,
-                done.read_bytes
+                done.read_bytes,
+                done.shared_frames
             );
         }
     }

@@ -12,6 +12,7 @@ mod rendering;
 mod resource;
 mod resource_3d;
 mod scanout;
+mod source;
 mod transfer;
 
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! What the renderer draws, brought to scanouts and cursors by read-back.
 
-use gpu_buffer::Layout;
-use gpu_display::{Damage, Display};
+use gpu_buffer::{DrmFourcc, Layout};
+use gpu_display::Display;
 use gpu_renderer::{JobId, ReadBack, RenderError, When, Work};
 
 use super::Backend;
@@ -9,39 +9,25 @@ use super::rendering::{Expected, Target, resource_id};
 use crate::error::chain_of;
 use crate::mirror::{Mirror, MirrorId, Reading, Shown};
 use crate::protocol::ResourceId;
-use crate::scanout::{ImageState, Pace};
+use crate::scanout::{ImageState, Pace, Source};
 
 impl<D: Display> Backend<D> {
-    /// Brings a scanout's mirror in line with what it shows: none for pixels
-    /// of ours. All of the picture is to be presented.
-    pub(super) fn mirror_scanout(&mut self, index: usize) {
-        let Some(scanout) = self.scanouts.get_mut(index) else {
+    /// Has a scanout show copies of a picture in this format, all of which is
+    /// to be read.
+    pub(super) fn mirror_scanout(&mut self, index: usize, format: DrmFourcc) {
+        let (Some(scanout), Some(rendering)) = (self.scanouts.get_mut(index), &mut self.rendering)
+        else {
             return;
         };
         let Some(shown) = scanout.shown else {
-            scanout.mirror = None;
             return;
         };
-        let layout = match self.resources.get(shown.resource) {
-            Ok(resource) if resource.is_rendered() => resource.layout().and_then(|layout| {
-                Layout::packed(shown.rect.width, shown.rect.height, layout.format()).ok()
-            }),
-            _ => None,
-        };
-        let Some(layout) = layout else {
-            scanout.mirror = None;
-            scanout.damage_all();
+        let Ok(layout) = Layout::packed(shown.rect.width, shown.rect.height, format) else {
             return;
         };
-        scanout.damage = Damage::default();
-        match &mut scanout.mirror {
-            Some(mirror) if *mirror.layout() == layout => mirror.damage(layout.bounds()),
-            mirror => {
-                let Some(rendering) = &mut self.rendering else {
-                    return;
-                };
-                *mirror = Some(Mirror::new(rendering.next_mirror(), layout));
-            }
+        match &mut scanout.source {
+            Source::Mirror(mirror) if *mirror.layout() == layout => mirror.damage(layout.bounds()),
+            source => *source = Source::Mirror(Mirror::new(rendering.next_mirror(), layout)),
         }
     }
 
@@ -78,7 +64,7 @@ impl<D: Display> Backend<D> {
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Read::Later;
         };
-        let (Some(shown), Some(mirror)) = (scanout.shown, &mut scanout.mirror) else {
+        let (Some(shown), Source::Mirror(mirror)) = (scanout.shown, &mut scanout.source) else {
             return Read::Later;
         };
         if scanout.pace == Pace::Busy || !has_room {
@@ -178,23 +164,24 @@ impl<D: Display> Backend<D> {
         reading: Reading,
         result: &Result<(), RenderError>,
     ) {
-        let (index, is_cursor) = match target {
-            Target::Scanout(index) => (index, false),
-            Target::Cursor(index) => (index, true),
-        };
+        let (Target::Scanout(index) | Target::Cursor(index)) = target;
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return;
         };
-        let place = match is_cursor {
-            true => &mut scanout.cursor.mirror,
-            false => &mut scanout.mirror,
+        let place = match (target, &mut scanout.source) {
+            (Target::Cursor(_), _) => scanout.cursor.mirror.as_mut(),
+            (Target::Scanout(_), Source::Mirror(current)) => Some(current),
+            (Target::Scanout(_), _) => None,
         };
-        let Some(current) = place.as_mut().filter(|current| current.id() == mirror) else {
+        let Some(current) = place.filter(|current| current.id() == mirror) else {
             return;
         };
         if let Err(error) = result {
             log::debug!("read-back of scanout {index}: {}", chain_of(error));
-            *place = None;
+            match target {
+                Target::Cursor(_) => scanout.cursor.mirror = None,
+                Target::Scanout(_) => scanout.source = Source::Unread,
+            }
             return;
         }
         let news = current.finish(reading);

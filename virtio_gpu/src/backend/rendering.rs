@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use gpu_display::Display;
+use gpu_buffer::DrmFourcc;
+use gpu_display::{Damage, Display};
 use gpu_renderer::{Capsets, Completion, JobId, RenderError, RenderQueue, When, Work};
 
 use super::{Backend, Outcome};
@@ -10,6 +11,7 @@ use crate::error::{CommandError, chain_of};
 use crate::fence::{Ticket, Timeline};
 use crate::mirror::{MirrorId, Reading};
 use crate::protocol::{ContextId, ResourceId, Success};
+use crate::scanout::Shown;
 
 /// The renderer, and what its jobs were for.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Rendering {
     memory: MemoryAccess,
     statistics: RenderStatistics,
     last_mirror: u64,
+    /// Formats of which the display takes no picture of the renderer's.
+    pub(super) unshown: Vec<DrmFourcc>,
 }
 
 /// What has been done for the renderer's sake since the device was made.
@@ -30,6 +34,8 @@ pub struct RenderStatistics {
     pub reads: u64,
     /// Bytes that they copied.
     pub read_bytes: u64,
+    /// Frames that the display took from where the renderer drew them.
+    pub shared_frames: u64,
 }
 
 /// Whether the renderer may touch the guest's memory.
@@ -91,6 +97,17 @@ pub(super) enum Expected {
         /// The flush that waits for it.
         flush: Option<Ticket>,
     },
+    /// The memory of a resource comes.
+    Share { resource: ResourceId },
+    /// What changed in a shared picture is drawn.
+    Drawn {
+        index: usize,
+        shown: Shown,
+        /// In the surface's pixels.
+        news: Damage,
+        /// The flush that waits for it.
+        flush: Option<Ticket>,
+    },
     /// Nobody waits for it.
     Aside,
 }
@@ -103,6 +120,7 @@ impl Rendering {
             memory: MemoryAccess::Granted,
             statistics: RenderStatistics::default(),
             last_mirror: 0,
+            unshown: Vec::new(),
         }
     }
 
@@ -120,9 +138,11 @@ impl Rendering {
         job
     }
 
-    /// Has a flush wait for a read-back.
-    pub(super) fn flush_with(&mut self, read: JobId, ticket: Ticket) {
-        if let Some(Expected::Read { flush, .. }) = self.expected.get_mut(&read) {
+    /// Has a flush wait for what it began.
+    pub(super) fn flush_with(&mut self, job: JobId, ticket: Ticket) {
+        if let Some(Expected::Read { flush, .. } | Expected::Drawn { flush, .. }) =
+            self.expected.get_mut(&job)
+        {
             *flush = Some(ticket);
         }
     }
@@ -139,6 +159,7 @@ impl Rendering {
     /// Forgets what jobs were for, and has the renderer start over.
     pub(super) fn reset(&mut self) {
         self.expected.clear();
+        self.unshown.clear();
         self.push(Work::Reset, When::Taken, Expected::Aside);
         self.memory = MemoryAccess::Granted;
     }
@@ -310,6 +331,25 @@ impl<D: Display> Backend<D> {
                     self.warn("read-back", error);
                 }
                 self.finish_read(target, mirror, reading, &result);
+                if let Some(ticket) = flush {
+                    self.finish(ticket, result);
+                }
+            }
+            Expected::Share { resource } => {
+                let missing = RenderError::Impossible("sharing without a picture");
+                let picture = result.and_then(|()| completion.shared.ok_or(missing));
+                self.finish_share(resource, completion.job, picture);
+            }
+            Expected::Drawn {
+                index,
+                shown,
+                news,
+                flush,
+            } => {
+                if let Err(error) = &result {
+                    self.warn("the end of a drawing", error);
+                }
+                self.finish_drawing(index, shown, &news);
                 if let Some(ticket) = flush {
                     self.finish(ticket, result);
                 }

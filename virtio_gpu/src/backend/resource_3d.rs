@@ -175,7 +175,7 @@ impl<D: Display> Backend<D> {
             };
             self.render_aside(work, expected);
         }
-        self.mirror_uses(id);
+        self.show_uses(id);
         Ok(())
     }
 
@@ -196,20 +196,16 @@ impl<D: Display> Backend<D> {
             }
         }
         self.contexts.untell(id);
-        self.mirror_uses(id);
+        self.show_uses(id);
     }
 
     /// Has all that shows a resource show it from where it is now.
-    fn mirror_uses(&mut self, id: ResourceId) {
+    fn show_uses(&mut self, id: ResourceId) {
         let Ok(resource) = self.resources.get(id) else {
             return;
         };
-        let (scanouts, cursors) = (resource.scanouts, resource.cursors);
-        for scanout in scanouts.iter() {
-            if let Ok(index) = self.scanout_index(scanout) {
-                self.mirror_scanout(index);
-            }
-        }
+        let cursors = resource.cursors;
+        self.choose_sources(id);
         for scanout in cursors.iter() {
             if let Ok(index) = self.scanout_index(scanout) {
                 self.mirror_cursor(index);

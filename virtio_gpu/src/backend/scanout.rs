@@ -9,7 +9,7 @@ use super::read_back::Read;
 use super::{Backend, Outcome, Step, Use, refused};
 use crate::error::CommandError;
 use crate::protocol::{ResourceId, ScanoutId, Success};
-use crate::scanout::{ImageState, Pace, Shown};
+use crate::scanout::{ImageState, Pace, Scanout, Shown, Source};
 
 impl<D: Display> Backend<D> {
     pub(super) fn set_scanout(
@@ -57,8 +57,7 @@ impl<D: Display> Backend<D> {
         let before = scanout.shown.replace(shown);
         // Whatever was to be presented belongs to the picture before; all of
         // this one is new to the surface.
-        scanout.damage = Damage::default();
-        self.mirror_scanout(index);
+        self.choose_source(index);
         if let Some(before) = before
             && before.resource != id
         {
@@ -119,7 +118,7 @@ impl<D: Display> Backend<D> {
         };
         let shown = scanout.shown.take();
         scanout.damage = Damage::default();
-        scanout.mirror = None;
+        scanout.source = Source::Host;
         let surfaces = [scanout.cursor.surface.take(), scanout.surface.take()];
         for surface in surfaces.into_iter().flatten() {
             self.display.destroy_surface(surface);
@@ -157,7 +156,7 @@ impl<D: Display> Backend<D> {
             }
         }
         match rendered {
-            true => self.read_flushed(&shown),
+            true => self.end_flush(&shown),
             false => Outcome::Done(Ok(Success::NoData)),
         }
     }
@@ -176,23 +175,22 @@ impl<D: Display> Backend<D> {
         let Some(damage) = damage else {
             return;
         };
-        match &mut scanout.mirror {
-            Some(mirror) => mirror.damage(damage),
-            None if self.resources.is_rendered(shown.resource) => {
-                // A read-back has failed: all is read again.
-                self.mirror_scanout(index);
-            }
-            None => scanout.damage.add(damage),
+        match &mut scanout.source {
+            Source::Host => scanout.damage.add(damage),
+            Source::Mirror(mirror) => mirror.damage(damage),
+            Source::Unread => self.choose_source(index),
+            Source::Shared { undrawn } => undrawn.add(damage),
         }
     }
 
     /// Reads what a flush changed, now: what the guest draws next may go
     /// somewhere else, or into the same picture. The flush is done when all
-    /// of it was read; what cannot be read yet is not waited for.
-    fn read_flushed(&mut self, scanouts: &[usize]) -> Outcome {
+    /// of it was read; what cannot be read yet is not waited for. A picture
+    /// that is shared is not read, but the flush is done when it is drawn.
+    fn end_flush(&mut self, scanouts: &[usize]) -> Outcome {
         let mut last = None;
         for index in scanouts {
-            if let Read::Begun(job) = self.read_scanout(*index) {
+            if let Read::Begun(job) = self.prepare(*index) {
                 last = Some(job);
             }
         }
@@ -210,7 +208,7 @@ impl<D: Display> Backend<D> {
     /// steps. If the display is busy or fails the damage stays, and grows,
     /// until it can be presented: then the newest picture is shown.
     pub(super) fn present_scanout(&mut self, index: usize) -> Step {
-        self.read_scanout(index);
+        self.prepare(index);
         let Some(scanout) = self.scanouts.get_mut(index) else {
             return Step::Done;
         };
@@ -224,11 +222,13 @@ impl<D: Display> Backend<D> {
             return Step::Refused;
         }
         let (now, later) = split(&scanout.damage, self.limits.present_step_bytes / 4);
-        let picture = match &scanout.mirror {
-            Some(mirror) => mirror
+        let picture = match &scanout.source {
+            Source::Shared { .. } => return self.present_shared(index),
+            Source::Unread => None,
+            Source::Mirror(mirror) => mirror
                 .current()
                 .map(|pixels| (pixels, *mirror.layout(), mirror.layout().bounds())),
-            None => match self.resources.get(shown.resource).map(|r| r.host()) {
+            Source::Host => match self.resources.get(shown.resource).map(|r| r.host()) {
                 Ok(Some(pixels)) => {
                     let layout = *pixels.layout();
                     match pixels.current(&mut *self.allocator) {
@@ -255,18 +255,11 @@ impl<D: Display> Backend<D> {
             },
         );
         match presented {
-            Ok(Presented::Taken) if later.is_empty() => {
-                scanout.damage = Damage::default();
-                Step::Done
-            }
-            Ok(Presented::Taken) => {
+            Ok(Presented::Taken) if !later.is_empty() => {
                 scanout.damage = later;
                 Step::More
             }
-            Ok(Presented::Busy) => {
-                scanout.pace = Pace::Busy;
-                Step::Refused
-            }
+            Ok(presented) => scanout.note(presented),
             Err(error) => {
                 refused(&mut self.throttle, "no picture", index, &error);
                 Step::Done
@@ -274,8 +267,12 @@ impl<D: Display> Backend<D> {
         }
     }
 
-    /// The display has lost what a surface showed.
+    /// The display has lost what a surface showed. It may be another one now,
+    /// with other abilities.
     pub(super) fn redraw(&mut self, surface: SurfaceId) {
+        if let Some(rendering) = &mut self.rendering {
+            rendering.unshown.clear();
+        }
         for scanout in &mut self.scanouts {
             if scanout.surface == Some(surface) {
                 scanout.pace = Pace::Free;
@@ -284,6 +281,22 @@ impl<D: Display> Backend<D> {
             if scanout.cursor.surface == Some(surface) {
                 scanout.cursor.pace = Pace::Free;
                 scanout.cursor.state = ImageState::Changed;
+            }
+        }
+    }
+}
+
+impl Scanout {
+    /// Takes in what became of a frame with all of the damage.
+    pub(super) fn note(&mut self, presented: Presented) -> Step {
+        match presented {
+            Presented::Taken => {
+                self.damage = Damage::default();
+                Step::Done
+            }
+            Presented::Busy => {
+                self.pace = Pace::Busy;
+                Step::Refused
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::support::{IMAGE, OK, Record, Rect, rect};
 
 const CURSOR: QueueIndex = QueueIndex::Cursor;
 
-fn update(id: u32, hot: u32) -> Command<'static> {
+pub fn update(id: u32, hot: u32) -> Command<'static> {
     Command::UpdateCursor(CursorUpdate {
         position: CursorPosition {
             scanout: ScanoutId(0),

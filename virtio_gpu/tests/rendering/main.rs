@@ -31,5 +31,7 @@ mod rig;
 mod scanouts;
 mod scanouts_busy;
 mod scanouts_stale;
+mod shared;
+mod shared_refused;
 mod submit;
 mod transfers;

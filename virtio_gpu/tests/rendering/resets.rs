@@ -11,7 +11,7 @@ use crate::rig::{FEATURES_3D, Fence, Placement, Rig3d, flush, submit};
 use crate::support::{FEATURES, IMAGE, OK, gradient, rect};
 
 /// The next driver binds to the device.
-fn rebind(rig: &mut Rig3d) {
+pub fn rebind(rig: &mut Rig3d) {
     rig.driver = Driver::new(rig.memory.clone());
     rig.start(FEATURES | FEATURES_3D);
 }

@@ -12,6 +12,7 @@ use virtio_gpu::protocol::{
 use virtio_gpu::testing::{Answer, Sent, guest_memory, header};
 use virtio_gpu::{Device, DeviceConfig, Limits, QueueIndex};
 
+use crate::support::recorder::DmaBufs;
 use crate::support::{FEATURES, MEMORY, PATIENCE, Recorder, Rect, Rig};
 
 /// `VIRTIO_GPU_F_VIRGL` and `VIRTIO_GPU_F_CONTEXT_INIT`.
@@ -69,7 +70,23 @@ impl Rig3d {
     }
 
     pub fn with(placement: Placement, scanouts: u32, limits: Limits) -> Self {
-        let (recording, journal) = Recording::new();
+        Self::around(Recording::new(), placement, scanouts, limits)
+    }
+
+    /// A device whose renderer shares textures, with a display that takes them.
+    pub fn sharing(placement: Placement, scanouts: u32) -> Self {
+        let recording = Recording::sharing();
+        let mut rig = Self::around(recording, placement, scanouts, Limits::default());
+        rig.device.display_mut().dma_bufs = DmaBufs::Taken;
+        rig
+    }
+
+    fn around(
+        (recording, journal): (Recording, Journal),
+        placement: Placement,
+        scanouts: u32,
+        limits: Limits,
+    ) -> Self {
         let queue = match placement {
             Placement::Inline => RenderQueue::inline(Box::new(recording)),
             Placement::Thread => RenderQueue::thread(|| Ok(recording))

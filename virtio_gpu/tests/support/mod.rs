@@ -250,6 +250,17 @@ impl Rig {
         std::mem::take(&mut self.device.display_mut().records)
     }
 
+    /// The damage and pixels of every frame in a dma-buf since the last call;
+    /// there was no other.
+    pub fn shared_frames(&mut self) -> Vec<(Vec<Rect>, Vec<u32>)> {
+        let frame = |record| match record {
+            Record::PresentedShared { damage, pixels, .. } => Some((damage, pixels)),
+            Record::Presented { .. } => panic!("a copy was presented"),
+            _ => None,
+        };
+        self.records().into_iter().filter_map(frame).collect()
+    }
+
     /// The damage and pixels of every frame since the last call.
     pub fn frames(&mut self) -> Vec<(Vec<Rect>, Vec<u32>)> {
         self.records()

@@ -1,13 +1,17 @@
 //! A display that writes down what it is told.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use gpu_buffer::{DrmFourcc, Rect, copy};
+use gpu_buffer::{DrmFourcc, Layout, Rect, copy};
 use gpu_display::{
-    Display, DisplayError, Event, Frame, Freshness, Mode, Output, PictureMemory, PollFd, Position,
-    Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
+    Display, DisplayError, DmaBuf, Event, Frame, Freshness, Mode, Output, PictureMemory,
+    PixelSource, PollFd, Position, Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
 };
+use vm_memory::VolatileSlice;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -22,6 +26,20 @@ pub enum Record {
         /// The whole surface as XRGB words.
         pixels: Vec<u32>,
     },
+    /// A frame in a dma-buf.
+    PresentedShared {
+        surface: SurfaceId,
+        damage: Vec<Rect>,
+        /// What is to be seen in the dma-buf, as XRGB words.
+        pixels: Vec<u32>,
+    },
+}
+
+/// Whether a display takes pictures in dma-bufs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmaBufs {
+    Refused,
+    Taken,
 }
 
 pub struct Recorder {
@@ -35,6 +53,9 @@ pub struct Recorder {
     /// How many frames are taken before the display is busy.
     pub frames_taken: Option<usize>,
     pub fails_to_present: bool,
+    pub dma_bufs: DmaBufs,
+    /// The dma-buf that was presented last, which is kept.
+    pub held: Option<Arc<DmaBuf>>,
     /// Whether a surface can be made.
     pub refuses_surfaces: bool,
     pub edid: Option<Vec<u8>>,
@@ -64,6 +85,8 @@ impl Recorder {
             freshness: Freshness::Current,
             frames_taken: None,
             fails_to_present: false,
+            dma_bufs: DmaBufs::Refused,
+            held: None,
             refuses_surfaces: false,
             edid: None,
             events: VecDeque::new(),
@@ -77,11 +100,49 @@ impl Recorder {
         self.records.iter().filter(frame).count()
     }
 
+    /// Takes a frame in a dma-buf, which is a linear memory file.
+    fn present_shared(
+        &mut self,
+        surface: SurfaceId,
+        frame: &Frame<'_>,
+        picture: &Arc<DmaBuf>,
+    ) -> Result<Presented, DisplayError> {
+        let plane = &picture.planes[0];
+        let size = (picture.width, picture.height);
+        let layout = Layout::with_stride(size.0, size.1, plane.stride, picture.format)?;
+        assert_eq!((frame.layout.width(), frame.layout.height()), size);
+        assert_eq!((picture.modifier, plane.offset), (0, 0));
+        let mut bytes = vec![0; layout.size() as usize];
+        let file = File::from(plane.fd.try_clone().unwrap());
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let memory = VolatileSlice::from(&mut bytes[..]);
+        let pixels = words(&memory, &layout, frame.crop)?;
+        self.held = Some(Arc::clone(picture));
+        self.records.push(Record::PresentedShared {
+            surface,
+            damage: frame.damage.to_vec(),
+            pixels,
+        });
+        Ok(Presented::Taken)
+    }
+
     /// The only surface there is.
     pub fn only_surface(&self) -> SurfaceId {
         assert_eq!(self.surfaces.len(), 1);
         *self.surfaces.keys().next().unwrap()
     }
+}
+
+/// A part of a picture as XRGB words.
+fn words(
+    memory: &VolatileSlice<'_>,
+    layout: &Layout,
+    crop: Rect,
+) -> Result<Vec<u32>, DisplayError> {
+    let mut bytes = Vec::new();
+    copy::read_rect(memory, layout, crop, DrmFourcc::Xrgb8888, &mut bytes)?;
+    let word = |pixel: &[u8]| u32::from_le_bytes([pixel[0], pixel[1], pixel[2], 0]);
+    Ok(bytes.chunks_exact(4).map(word).collect())
 }
 
 impl Display for Recorder {
@@ -135,7 +196,16 @@ impl Display for Recorder {
             .surfaces
             .get(&surface)
             .ok_or(DisplayError::UnknownSurface { surface })?;
-        frame.check(request)?;
+        let shared = match frame.pixels {
+            PixelSource::DmaBuf(picture) if self.dma_bufs == DmaBufs::Taken => {
+                frame.check_shape(request)?;
+                Some(picture)
+            }
+            _ => {
+                frame.check(request)?;
+                None
+            }
+        };
         if self.fails_to_present {
             return Err(DisplayError::OutOfMemory { bytes: 1 });
         }
@@ -143,19 +213,10 @@ impl Display for Recorder {
             return Ok(Presented::Busy);
         }
         self.frames_taken = self.frames_taken.map(|frames| frames - 1);
-        let memory = frame.pixels.memory();
-        let mut bytes = Vec::new();
-        copy::read_rect(
-            &memory,
-            &frame.layout,
-            frame.crop,
-            DrmFourcc::Xrgb8888,
-            &mut bytes,
-        )?;
-        let pixels = bytes
-            .chunks_exact(4)
-            .map(|pixel| u32::from_le_bytes([pixel[0], pixel[1], pixel[2], 0]))
-            .collect();
+        if let Some(picture) = shared {
+            return self.present_shared(surface, frame, picture);
+        }
+        let pixels = words(&frame.pixels.memory(), &frame.layout, frame.crop)?;
         self.records.push(Record::Presented {
             surface,
             format: frame.layout.format(),
