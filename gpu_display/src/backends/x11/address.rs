@@ -15,6 +15,9 @@ use x11rb_protocol::xauth::{Family, get_auth};
 
 use crate::DisplayError;
 
+/// The TCP port of display 0.
+const FIRST_PORT: u16 = 6000;
+
 /// An X server, by the name of its display.
 #[derive(Debug)]
 pub(super) struct Address {
@@ -66,6 +69,10 @@ impl Address {
         };
         let parsed = parse_display(name)
             .map_err(|error| no_display(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        // Each has a TCP port, whether it is used or not.
+        if parsed.display.checked_add(FIRST_PORT).is_none() {
+            return Err(no_display(io::ErrorKind::InvalidInput.into()));
+        }
         let targets: Vec<Target> = parsed
             .connect_instruction()
             .flat_map(|address| match address {
@@ -173,5 +180,17 @@ fn addresses(host: &str) -> Vec<IpAddr> {
             vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
         }
         Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_without_a_port_is_refused() {
+        assert!(Address::new(Some(":59535")).is_ok());
+        assert!(Address::new(Some(":59536")).is_err());
+        assert!(Address::new(Some("127.0.0.1:65535")).is_err());
     }
 }
