@@ -34,7 +34,8 @@ const EDID_ANSWER_BYTES: u64 = 1056;
 #[derive(Debug, Clone)]
 pub struct DeviceConfig {
     /// Number of scanouts, 1 to 16, fixed for the device's life: Linux reads
-    /// it once.
+    /// it once. Where the display has fewer outputs at the start the guest is
+    /// told of no more than those.
     pub scanouts: u32,
     /// Caps on what the guest can make the host hold.
     pub limits: Limits,
@@ -153,8 +154,9 @@ impl<D: Display> Device<D> {
             .map_while(|index| capsets.by_index(index))
             .map(|capset| u64::from(capset.max_size()))
             .max();
+        let outputs = u32::try_from(backend.display().outputs().len());
         let config = ConfigSpace {
-            num_scanouts: scanouts,
+            num_scanouts: scanouts.min(outputs.unwrap_or(u32::MAX).max(1)),
             num_capsets: u32::try_from(capsets.len()).unwrap_or(u32::MAX),
             ..ConfigSpace::default()
         };
