@@ -12,7 +12,7 @@ use virtio_gpu::{QueueIndex, QueueSetup};
 use crate::daemon::Daemon;
 use crate::gpu_socket::GpuSocket;
 use crate::guest::{Guest, QUEUES, Region, USER_BASE, place};
-use crate::wait::wait_until;
+use crate::wait::{LIMIT, wait_until};
 
 /// `VHOST_USER_GET_FEATURES`.
 pub const GET_FEATURES: u32 = 1;
@@ -44,6 +44,8 @@ pub const SET_PROTOCOL_FEATURES: u32 = 16;
 pub const GET_QUEUE_NUM: u32 = 17;
 /// `VHOST_USER_SET_VRING_ENABLE`.
 pub const SET_VRING_ENABLE: u32 = 18;
+/// `VHOST_USER_SET_BACKEND_REQ_FD`.
+pub const SET_BACKEND_REQ_FD: u32 = 21;
 /// `VHOST_USER_GET_CONFIG`.
 pub const GET_CONFIG: u32 = 24;
 /// `VHOST_USER_SET_CONFIG`.
@@ -59,8 +61,8 @@ pub const ADD_MEM_REG: u32 = 37;
 /// `VHOST_USER_REM_MEM_REG`.
 pub const REM_MEM_REG: u32 = 38;
 
-/// MQ, REPLY_ACK, CONFIG, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
-pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 9 | 1 << 13 | 1 << 15;
+/// MQ, REPLY_ACK, BACKEND_REQ, CONFIG, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
+pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 13 | 1 << 15;
 
 /// EDID, NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, vhost-user's own, VERSION_1, RING_RESET.
 pub const FEATURES: u64 = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
@@ -287,13 +289,23 @@ impl FrontEnd {
     pub fn start(&mut self) -> GpuSocket {
         self.tell_reset();
         let gpu = self.send_gpu_socket();
+        self.bring_up();
+        gpu
+    }
+
+    /// The same of a front end that shows no screens.
+    pub fn start_alone(&mut self) {
+        self.tell_reset();
+        self.bring_up();
+    }
+
+    fn bring_up(&mut self) {
         self.send_calls();
         self.send(SET_FEATURES, &longs(&[self.features]), &[]);
         for place in 0..self.guest.regions.len() {
             self.add_region(place);
         }
         self.start_rings();
-        gpu
     }
 
     fn tell_reset(&self) {
@@ -326,6 +338,17 @@ impl FrontEnd {
         let (gpu, theirs) = GpuSocket::pair();
         self.send(GPU_SET_SOCKET, &[], &[theirs.as_fd()]);
         gpu
+    }
+
+    /// Hands a channel over on which the device speaks first, and returns the front end's end of it.
+    pub fn send_backend_channel(&mut self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        assert_eq!(
+            self.acknowledged(SET_BACKEND_REQ_FD, &[], &[theirs.as_fd()]),
+            0
+        );
+        ours.set_read_timeout(Some(LIMIT)).unwrap();
+        ours
     }
 
     /// Sets both rings up and enables them.

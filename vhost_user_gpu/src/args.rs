@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::num::ParseIntError;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueEnum};
+use gpu_display::AbsoluteAxes;
 use log::LevelFilter;
 
 /// The most scanouts that a virtio-gpu device has (VIRTIO 1.4 §5.7.6.8, VIRTIO_GPU_MAX_SCANOUTS).
@@ -12,6 +14,15 @@ const MAX_SCANOUTS: usize = 16;
 
 /// The largest side of a scanout in pixels.
 const MAX_SIDE: u32 = 16_384;
+
+/// The highest refresh rate.
+const MAX_HERTZ: u32 = 1_000;
+
+/// The refresh rate of a screen of which none is given, in thousandths of a hertz.
+pub const DEFAULT_REFRESH: u32 = 60_000;
+
+/// The largest value that an axis of a device can have (`virtio_input_absinfo` is signed for Linux).
+const MAX_AXIS: u32 = i32::MAX.unsigned_abs();
 
 /// A virtio-gpu device for QEMU, as a vhost-user daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -30,9 +41,10 @@ pub struct Args {
     #[arg(long)]
     pub persistent: bool,
 
-    /// Where the guest's screens are shown: `frontend` (the front end shows them), `headless`, or
-    /// `headless=DIR` (the newest picture of each screen is kept in DIR)
-    #[arg(long, value_name = "DISPLAY", default_value = "frontend", value_parser = parse_display)]
+    /// Where the guest's screens are shown: `auto`, `frontend` (the front end shows them), `wayland[=SOCKET]`,
+    /// `x11[=:N]`, `headless`, or `headless=DIR` (the newest picture of each screen is kept in DIR). `auto` takes the
+    /// front end if it gives a display socket, else the desktop that $WAYLAND_DISPLAY or $DISPLAY names, else none
+    #[arg(long, value_name = "DISPLAY", default_value = "auto", value_parser = parse_display)]
     pub display: DisplayChoice,
 
     /// What renders 3D for the guest
@@ -51,9 +63,30 @@ pub struct Args {
     #[arg(long, value_name = "SET,…", value_delimiter = ',')]
     pub capsets: Vec<Capset>,
 
-    /// Size of a screen of the headless display; once for each screen
-    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
-    pub scanout: Vec<Size>,
+    /// Size of a screen that the front end does not show, and its refresh rate; once for each screen
+    /// [default: 1280x800@60]
+    #[arg(long, value_name = "WIDTHxHEIGHT[@HZ]", value_parser = parse_screen)]
+    pub scanout: Vec<Screen>,
+
+    /// Tell a device of the guest what is typed in the windows, over a socket that is created here
+    #[arg(long, value_name = "PATH")]
+    pub input_keyboard: Option<PathBuf>,
+
+    /// The same for a mouse: steps, buttons and wheel
+    #[arg(long, value_name = "PATH")]
+    pub input_mouse: Option<PathBuf>,
+
+    /// The same for a tablet: places, buttons and wheel
+    #[arg(long, value_name = "PATH")]
+    pub input_tablet: Option<PathBuf>,
+
+    /// The same for a touchscreen
+    #[arg(long, value_name = "PATH")]
+    pub input_touchscreen: Option<PathBuf>,
+
+    /// The largest values of the axes of tablet and touchscreen
+    #[arg(long, value_name = "XxY", default_value = "32767x32767", value_parser = parse_axes)]
+    pub input_axes: AbsoluteAxes,
 
     /// Print what this back end can do as JSON, and end; all other arguments are ignored
     #[arg(short = 'c', long)]
@@ -67,8 +100,20 @@ pub struct Args {
 /// Where the guest's screens are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DisplayChoice {
+    /// By the front end if it hands over a socket, else on the desktop that the environment names, else nowhere.
+    Auto,
     /// By the front end, through the socket it hands over with GPU_SET_SOCKET.
     Frontend,
+    /// In windows of a Wayland compositor.
+    Wayland {
+        /// Its socket, in `$XDG_RUNTIME_DIR` unless the path is absolute; by default the environment's.
+        socket: Option<PathBuf>,
+    },
+    /// In windows of an X server.
+    X11 {
+        /// The server, as `:0`; by default the environment's.
+        server: Option<String>,
+    },
     /// Nowhere.
     Headless {
         /// Where the newest picture of each screen is kept.
@@ -108,17 +153,23 @@ impl Args {
     }
 }
 
-/// The size of a screen in pixels.
+/// A screen as the guest is asked to use it at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct Screen {
     /// Pixels from left to right.
     pub width: u32,
     /// Pixels from top to bottom.
     pub height: u32,
+    /// Thousandths of a hertz.
+    pub refresh_millihertz: u32,
 }
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one in a process, for a moment"
+)]
 pub enum Request {
     /// Serve a front end.
     Serve(Args),
@@ -163,7 +214,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Request, UsageError> {
     }
     if !args.scanout.is_empty() && args.display == DisplayChoice::Frontend {
         return Err(UsageError {
-            message: "--scanout needs --display headless: with the front end's display, the front end sets the sizes"
+            message: "--scanout needs another --display: where the front end shows the screens, it sets their sizes"
                 .to_owned(),
         });
     }
@@ -211,32 +262,79 @@ fn usage_error(rendered: &str) -> UsageError {
 }
 
 fn parse_display(text: &str) -> Result<DisplayChoice, String> {
-    match text.split_once('=') {
-        None if text == "frontend" => Ok(DisplayChoice::Frontend),
-        None if text == "headless" => Ok(DisplayChoice::Headless { directory: None }),
-        Some(("headless", directory)) if !directory.is_empty() => Ok(DisplayChoice::Headless {
-            directory: Some(PathBuf::from(directory)),
-        }),
-        _ => Err("known are frontend, headless and headless=DIR".to_owned()),
-    }
+    let (kind, place) = match text.split_once('=') {
+        None => (text, None),
+        Some((_, "")) => return Err(format!("nothing follows {text}")),
+        Some((kind, place)) => (kind, Some(place)),
+    };
+    Ok(match (kind, place) {
+        ("auto", None) => DisplayChoice::Auto,
+        ("frontend", None) => DisplayChoice::Frontend,
+        ("wayland", socket) => DisplayChoice::Wayland {
+            socket: socket.map(PathBuf::from),
+        },
+        ("x11", server) => DisplayChoice::X11 {
+            server: server.map(str::to_owned),
+        },
+        ("headless", directory) => DisplayChoice::Headless {
+            directory: directory.map(PathBuf::from),
+        },
+        _ => {
+            return Err(
+                "known are auto, frontend, wayland[=SOCKET], x11[=:N] and headless[=DIR]"
+                    .to_owned(),
+            );
+        }
+    })
 }
 
-fn parse_size(text: &str) -> Result<Size, String> {
-    let (width, height) = text.split_once('x').ok_or("a size looks like 1280x800")?;
-    let side = |digits: &str| -> Result<u32, String> {
-        let side: u32 = digits
-            .parse()
-            .map_err(|error: ParseIntError| error.to_string())?;
-        if (1..=MAX_SIDE).contains(&side) {
-            Ok(side)
-        } else {
-            Err(format!("a side has 1 to {MAX_SIDE} pixels"))
-        }
+fn parse_screen(text: &str) -> Result<Screen, String> {
+    let (size, refresh) = match text.split_once('@') {
+        None => (text, DEFAULT_REFRESH),
+        Some((size, hertz)) => (size, parse_refresh(hertz)?),
     };
-    Ok(Size {
+    let (width, height) = size
+        .split_once('x')
+        .ok_or("a screen looks like 1280x800 or 1280x800@60")?;
+    let side = |digits: &str| number(digits, 1..=MAX_SIDE, "pixels");
+    Ok(Screen {
         width: side(width)?,
         height: side(height)?,
+        refresh_millihertz: refresh,
     })
+}
+
+/// A rate in hertz, with up to three decimals, in thousandths.
+fn parse_refresh(text: &str) -> Result<u32, String> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a refresh rate looks like 60 or 59.94".to_owned());
+    }
+    number(whole, 0..=MAX_HERTZ, "hertz")?;
+    let thousandths = format!("{whole}{decimals:0<3}");
+    let range = 1_000..=MAX_HERTZ.saturating_mul(1_000);
+    number(&thousandths, range, "thousandths of a hertz")
+}
+
+fn parse_axes(text: &str) -> Result<AbsoluteAxes, String> {
+    let (x, y) = text.split_once('x').ok_or("axes look like 32767x32767")?;
+    let axis = |digits: &str| number(digits, 1..=MAX_AXIS, "steps");
+    Ok(AbsoluteAxes {
+        x: axis(x)?,
+        y: axis(y)?,
+    })
+}
+
+fn number(digits: &str, range: RangeInclusive<u32>, what: &str) -> Result<u32, String> {
+    let value: u32 = digits
+        .parse()
+        .map_err(|error: ParseIntError| error.to_string())?;
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        let (least, most) = range.into_inner();
+        Err(format!("{value} is not from {least} to {most} {what}"))
+    }
 }
 
 fn parse_level(text: &str) -> Result<LevelFilter, String> {
@@ -264,6 +362,35 @@ mod tests {
             panic!("{line:?} is a good command line");
         };
         log_level(&args, rust_log)
+    }
+
+    #[test]
+    fn a_screen_is_a_size_and_may_have_a_rate() {
+        let screen = |text| parse_screen(text).map(|s| (s.width, s.height, s.refresh_millihertz));
+
+        assert_eq!(screen("1280x800"), Ok((1280, 800, 60_000)));
+        assert_eq!(screen("1920x1080@144"), Ok((1920, 1080, 144_000)));
+        assert_eq!(screen("640x480@59.94"), Ok((640, 480, 59_940)));
+        for wrong in ["640x480@", "640x480@-1", "640x480@6.x", "640x480@1000.001"] {
+            assert!(screen(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_display_is_a_kind_and_may_have_a_place() {
+        let display = |text| parse_display(text).unwrap();
+
+        assert_eq!(display("auto"), DisplayChoice::Auto);
+        let socket = Some(PathBuf::from("wayland-1"));
+        assert_eq!(
+            display("wayland=wayland-1"),
+            DisplayChoice::Wayland { socket }
+        );
+        let server = Some(":1=2".to_owned());
+        assert_eq!(display("x11=:1=2"), DisplayChoice::X11 { server });
+        for wrong in ["auto=1", "frontend=x", "x11=", "wayland =a", ""] {
+            assert!(parse_display(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -42,50 +42,13 @@ struct SocketFile {
 }
 
 impl Endpoint {
-    /// Creates a socket at `path` and listens on it. A socket file that nobody listens on is replaced.
+    /// As [`Listener::bind`].
     ///
     /// # Errors
     ///
-    /// The four `Socket…` errors and [`Error::Bind`].
+    /// Those of [`Listener::bind`].
     pub fn bind(path: &Path) -> Result<Self, Error> {
-        let length = path.as_os_str().as_bytes().len();
-        if length >= SUN_PATH {
-            return Err(Error::SocketPathTooLong { length });
-        }
-        let bind_error = |source| Error::Bind {
-            path: path.to_owned(),
-            source,
-        };
-        match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(bind_error(error)),
-            Ok(metadata) if !metadata.file_type().is_socket() => {
-                return Err(Error::SocketPathTaken {
-                    path: path.to_owned(),
-                });
-            }
-            Ok(_) if is_alive(path).map_err(bind_error)? => {
-                return Err(Error::SocketInUse {
-                    path: path.to_owned(),
-                });
-            }
-            Ok(_) => {
-                log::info!("replacing the stale socket {}", path.display());
-                fs::remove_file(path).map_err(bind_error)?;
-            }
-        }
-        let socket = UnixListener::bind(path).map_err(bind_error)?;
-        let file = fs::symlink_metadata(path).map_err(bind_error)?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            device: file.dev(),
-            inode: file.ino(),
-        };
-        socket.set_nonblocking(true).map_err(bind_error)?;
-        Ok(Self::Listening(Listener {
-            socket,
-            _file: Some(file),
-        }))
+        Listener::bind(path).map(Self::Listening)
     }
 
     /// Takes over the inherited socket with the number `fd`.
@@ -130,6 +93,52 @@ impl Endpoint {
 }
 
 impl Listener {
+    /// Creates a socket at `path` and listens on it. A socket file that nobody listens on is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The four `Socket…` errors and [`Error::Bind`].
+    pub fn bind(path: &Path) -> Result<Self, Error> {
+        let length = path.as_os_str().as_bytes().len();
+        if length >= SUN_PATH {
+            return Err(Error::SocketPathTooLong { length });
+        }
+        let bind_error = |source| Error::Bind {
+            path: path.to_owned(),
+            source,
+        };
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(bind_error(error)),
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                return Err(Error::SocketPathTaken {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(_) if is_alive(path).map_err(bind_error)? => {
+                return Err(Error::SocketInUse {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(_) => {
+                log::info!("replacing the stale socket {}", path.display());
+                fs::remove_file(path).map_err(bind_error)?;
+            }
+        }
+        let socket = UnixListener::bind(path).map_err(bind_error)?;
+        let file = fs::symlink_metadata(path).map_err(bind_error)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            device: file.dev(),
+            inode: file.ino(),
+        };
+        socket.set_nonblocking(true).map_err(bind_error)?;
+        Ok(Self {
+            socket,
+            _file: Some(file),
+        })
+    }
+
     /// The next connection, if one waits.
     ///
     /// # Errors

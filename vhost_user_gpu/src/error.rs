@@ -56,6 +56,12 @@ pub enum Error {
     /// The display could not be set up.
     #[error("cannot set up the display")]
     Display(#[source] gpu_display::DisplayError),
+    /// The program was built without this kind of display.
+    #[error("this program was built without `{feature}`")]
+    DisplayNotBuilt {
+        /// The feature of the crate.
+        feature: &'static str,
+    },
     /// The device could not be set up, or refused what the front end asked.
     #[error("the device refused")]
     Device(#[source] virtio_gpu::DeviceError),
@@ -268,11 +274,9 @@ impl Error {
             _ if self.is_shortage() => {
                 Some("raise the limits of the process (`ulimit -n`, `ulimit -v`) or free memory")
             }
-            Self::SocketInUse { .. } => {
-                Some("end the other daemon or choose another --socket-path")
-            }
-            Self::SocketPathTaken { .. } => Some("choose another --socket-path"),
-            Self::SocketPathTooLong { .. } => Some("choose a shorter --socket-path"),
+            Self::SocketInUse { .. } => Some("end the other program or choose another path"),
+            Self::SocketPathTaken { .. } => Some("choose another path"),
+            Self::SocketPathTooLong { .. } => Some("choose a shorter path"),
             Self::Bind { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Some("create the directory first"),
                 io::ErrorKind::PermissionDenied => Some("choose a directory that you may write to"),
@@ -292,7 +296,9 @@ impl Error {
                     "`--renderer auto` goes on without 3D, `--renderer none` does not try",
                 ))
             }
-            Self::Display(_) => Some("see --display in `vhost-user-gpu --help`"),
+            Self::Display(_) | Self::DisplayNotBuilt { .. } => {
+                Some("see --display in `vhost-user-gpu --help`")
+            }
             _ => None,
         }
     }

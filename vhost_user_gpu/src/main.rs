@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gpu_display::{Display, Headless, HeadlessConfig, Mode, Output};
 use vhost_user_gpu::Error;
-use vhost_user_gpu::args::{self, Args, DisplayChoice, Renderer, Request, Size};
+use vhost_user_gpu::args::{self, Args, Renderer, Request};
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
+use vhost_user_gpu::input::InputSockets;
 use vhost_user_gpu::renderer::{Started, Starting};
+use vhost_user_gpu::screens::Screens;
 use vhost_user_gpu::serve::{Ended, Lifetime, Service, serve};
 use vhost_user_gpu::signals::Signals;
 use vhost_user_gpu::{exit, logger};
@@ -21,19 +21,6 @@ const FAILURE: u8 = 1;
 
 /// The exit status for a command line that makes no sense.
 const USAGE: u8 = 2;
-
-/// Scanouts of the device when the front end shows them: all there can be, as the front end tells the guest how many
-/// it sees.
-const FRONTEND_SCANOUTS: u32 = 16;
-
-/// The size of the headless display's one screen if none is given.
-const HEADLESS_SIZE: Size = Size {
-    width: 1280,
-    height: 800,
-};
-
-/// The frame rate of headless screens, in thousandths of a hertz.
-const HEADLESS_REFRESH: u32 = 60_000;
 
 /// How long a renderer may take to start.
 const RENDERER_START: Duration = Duration::from_secs(10);
@@ -81,22 +68,9 @@ fn run(args: &Args) -> Result<Ended, Error> {
         inherited,
         signals,
     };
-    match &args.display {
-        DisplayChoice::Frontend => daemon.run(RemoteDisplay::new()?, FRONTEND_SCANOUTS),
-        DisplayChoice::Headless { directory } => {
-            let outputs = headless_outputs(&args.scanout);
-            let scanouts = u32::try_from(outputs.len()).unwrap_or(FRONTEND_SCANOUTS);
-            let display = match directory {
-                None => Headless::unseen(outputs),
-                Some(directory) => Headless::new(HeadlessConfig {
-                    outputs,
-                    directory: Some(directory.clone()),
-                })
-                .map_err(Error::Display)?,
-            };
-            daemon.run(display, scanouts)
-        }
-    }
+    let input = InputSockets::bind(args)?;
+    let screens = Screens::new(args.display.clone(), &args.scanout, input)?;
+    daemon.run(screens)
 }
 
 /// What there is before the device.
@@ -109,9 +83,9 @@ struct Daemon<'a> {
 
 impl Daemon<'_> {
     /// Makes the device, and only then a socket: whoever finds it can count on the device.
-    fn run<D: Display + FrontEndSocket>(self, display: D, scanouts: u32) -> Result<Ended, Error> {
+    fn run(self, display: Screens) -> Result<Ended, Error> {
         let config = DeviceConfig {
-            scanouts,
+            scanouts: display.scanouts(),
             ..DeviceConfig::default()
         };
         let device = match self.renderer.finish(RENDERER_START, &self.signals)? {
@@ -140,35 +114,6 @@ impl Daemon<'_> {
         };
         serve(device, endpoint, service, self.signals)
     }
-}
-
-/// Screens side by side.
-fn headless_outputs(sizes: &[Size]) -> Vec<Output> {
-    let sizes = if sizes.is_empty() {
-        &[HEADLESS_SIZE]
-    } else {
-        sizes
-    };
-    let mut x = 0_u32;
-    sizes
-        .iter()
-        .map(|size| {
-            let output = Output {
-                enabled: true,
-                x,
-                y: 0,
-                mode: Mode {
-                    width: size.width,
-                    height: size.height,
-                    refresh_millihertz: HEADLESS_REFRESH,
-                },
-                width_mm: 0,
-                height_mm: 0,
-            };
-            x = x.saturating_add(size.width);
-            output
-        })
-        .collect()
 }
 
 /// Prints to standard output, which may be gone.

@@ -20,6 +20,13 @@ const WORDS: &[&str] = &[
     "--display",
     "--display=headless",
     "--display=headless=/tmp",
+    "--display=auto",
+    "--display=wayland",
+    "--display=wayland=",
+    "--display=x11=:0",
+    "--input-keyboard=/tmp/k",
+    "--input-axes=1000x1000",
+    "--scanout=640x480@59.94",
     "--renderer",
     "none",
     "auto",
@@ -95,6 +102,7 @@ proptest! {
                 for size in args.scanout {
                     prop_assert!((1..=16_384).contains(&size.width));
                     prop_assert!((1..=16_384).contains(&size.height));
+                    prop_assert!((1_000..=1_000_000).contains(&size.refresh_millihertz));
                 }
             }
             Ok(Request::Print(text)) => prop_assert!(!text.is_empty()),

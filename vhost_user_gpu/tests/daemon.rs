@@ -59,7 +59,7 @@ fn assert_fails(arguments: &[&str], status: i32, error: &str) {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_one_line_a_hint_and_status_2() {
-    let cases: [(&[&str], &str); 18] = [
+    let cases: [(&[&str], &str); 21] = [
         (&[], "--socket-path"),
         (
             &["--socket-path", "/tmp/s", "--fd", "3"],
@@ -70,8 +70,11 @@ fn a_command_line_that_makes_no_sense_is_one_line_a_hint_and_status_2() {
         (&["--fd", "-1"], "-1"),
         (&["--fd", "3", "--bogus"], "--bogus"),
         (&["--fd", "3", "extra"], "extra"),
-        (&["--fd", "3", "--display", "cinema"], "headless=DIR"),
-        (&["--fd", "3", "--display", "headless="], "headless=DIR"),
+        (&["--fd", "3", "--display", "cinema"], "headless[=DIR]"),
+        (&["--fd", "3", "--display", "headless="], "nothing follows"),
+        (&["--fd", "3", "--scanout", "640x480@0.5"], "thousandths"),
+        (&["--fd", "3", "--scanout", "640x480@60.1234"], "59.94"),
+        (&["--fd", "3", "--input-axes", "0x9"], "from 1"),
         (&["--fd", "3", "--renderer", "vulkan"], "vulkan"),
         (&["--fd", "3", "--capsets", "venus"], "venus"),
         (&["--fd", "3", "--renderer", "none", "--virgl"], "--virgl"),
@@ -99,7 +102,10 @@ fn a_command_line_that_makes_no_sense_is_one_line_a_hint_and_status_2() {
             ],
             "16384",
         ),
-        (&["--fd", "3", "--scanout", "640x480"], "headless"),
+        (
+            &["--fd", "3", "--display", "frontend", "--scanout", "640x480"],
+            "another --display",
+        ),
     ];
     for (arguments, error) in cases {
         assert_fails(arguments, 2, error);
@@ -131,6 +137,18 @@ fn a_socket_that_cannot_be_made_is_one_line_a_hint_and_status_1() {
         ],
         1,
         "display",
+    );
+
+    if cfg!(all(feature = "wayland", feature = "x11")) {
+        let nowhere = format!("wayland={}", path("nowhere"));
+        assert_fails(&["-s", &path("new"), "--display", &nowhere], 1, "nowhere");
+        let nowhere = "x11=:64999";
+        assert_fails(&["-s", &path("new"), "--display", nowhere], 1, "display");
+    }
+    assert_fails(
+        &["-s", &path("new"), "--input-mouse", &path("file")],
+        1,
+        "not a socket",
     );
 
     assert_eq!(std::fs::read_to_string(path("file")).unwrap(), "mine");

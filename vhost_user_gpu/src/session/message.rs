@@ -145,9 +145,18 @@ impl Message {
 
 /// The bytes of a reply to `request`.
 pub(crate) fn encode_reply(request: u32, payload: &[u8]) -> Vec<u8> {
+    encode(request, FLAG_VERSION | FLAG_REPLY, payload)
+}
+
+/// The bytes of a request of the device's own, which nobody answers.
+pub(crate) fn encode_request(request: u32, payload: &[u8]) -> Vec<u8> {
+    encode(request, FLAG_VERSION, payload)
+}
+
+fn encode(request: u32, flags: u32, payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(HEADER_SIZE.saturating_add(payload.len()));
-    for word in [request, FLAG_VERSION | FLAG_REPLY, size] {
+    for word in [request, flags, size] {
         bytes.extend_from_slice(&word.to_ne_bytes());
     }
     bytes.extend_from_slice(payload);

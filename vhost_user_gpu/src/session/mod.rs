@@ -6,6 +6,7 @@
 //! The front end is trusted with the guest's memory, not with good manners: every field is checked, and what is
 //! refused leaves everything as it was.
 
+mod backend_channel;
 pub(crate) mod connection;
 mod memory;
 pub(crate) mod message;
@@ -26,6 +27,7 @@ use virtio_gpu::throttle::Throttle;
 use virtio_gpu::{Device, QueueIndex, Turn};
 use vm_memory::GuestMemoryMmap;
 
+use self::backend_channel::BackendChannel;
 use self::message::{Message, encode_reply};
 use self::rest::Postponed;
 use crate::Error;
@@ -66,6 +68,11 @@ pub(crate) struct Session<D> {
     renderer_patience: Duration,
     /// The display socket of a front end whose help the display does not need.
     unused_gpu_socket: Option<OwnedFd>,
+    /// Whether the front end has a display socket: then it tells its guest of changed screens by itself, and refuses
+    /// to be told.
+    gpu_socket_given: bool,
+    /// Where the device speaks first, if the front end listens.
+    backend_channel: Option<BackendChannel>,
 }
 
 /// What a request is answered with.
@@ -96,6 +103,8 @@ impl<D: Display + FrontEndSocket> Session<D> {
             postponed: None,
             renderer_patience,
             unused_gpu_socket: None,
+            gpu_socket_given: false,
+            backend_channel: None,
         }
     }
 
@@ -178,6 +187,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             FrontendReq::SET_VRING_CALL => self.set_call(message),
             FrontendReq::SET_VRING_ERR => self.set_error(message),
             FrontendReq::GPU_SET_SOCKET => self.set_gpu_socket(message),
+            FrontendReq::SET_BACKEND_REQ_FD => self.set_backend_channel(message),
             _ => {
                 message.take_descriptors(request, 0)?;
                 self.dispatch_plain(request, &message)
@@ -210,20 +220,18 @@ impl<D: Display + FrontEndSocket> Session<D> {
         }
     }
 
-    fn set_gpu_socket(&mut self, mut message: Message) -> Result<Answer, Error> {
-        let request = FrontendReq::GPU_SET_SOCKET;
-        let socket = message.take_descriptor(request)?;
-        message.no_payload(request)?;
-        let mode = fstat(&socket).map(|status| SFlag::from_bits_truncate(status.st_mode));
-        if mode.map(|mode| mode & SFlag::S_IFMT) != Ok(SFlag::S_IFSOCK) {
-            return Err(Error::UnusableDescriptor {
-                request,
-                source: nix::errno::Errno::ENOTSOCK.into(),
-            });
-        }
+    fn set_gpu_socket(&mut self, message: Message) -> Result<Answer, Error> {
+        let socket = take_socket(FrontendReq::GPU_SET_SOCKET, message)?;
+        self.gpu_socket_given = true;
         // Closing it would leave QEMU spinning on the other end.
         self.unused_gpu_socket = self.device.display_mut().set_gpu_socket(socket);
         self.display_pending = true;
+        Ok(Answer::Done)
+    }
+
+    fn set_backend_channel(&mut self, message: Message) -> Result<Answer, Error> {
+        let socket = take_socket(FrontendReq::SET_BACKEND_REQ_FD, message)?;
+        self.backend_channel = Some(BackendChannel::new(socket));
         Ok(Answer::Done)
     }
 
@@ -300,13 +308,20 @@ impl<D: Display + FrontEndSocket> Session<D> {
         self.notify(done);
     }
 
-    /// Raises the interrupts that `turn` asks for. There is none for the configuration: QEMU refuses it from this
-    /// device, and tells its guest of changed screens by itself.
-    fn notify(&self, turn: Turn) {
+    /// Raises the interrupts that `turn` asks for. That for the configuration is the front end's to raise.
+    fn notify(&mut self, turn: Turn) {
         for ring in [&self.control, &self.cursor] {
             if turn.notify(ring.queue) {
                 ring.notify();
             }
+        }
+        if turn.notify_config
+            && !self.gpu_socket_given
+            && let Some(channel) = &self.backend_channel
+            && let Err(error) = channel.tell_config_changed()
+        {
+            log::warn!("the front end cannot be told of changed screens: {error}");
+            self.backend_channel = None;
         }
     }
 
@@ -317,6 +332,20 @@ impl<D: Display + FrontEndSocket> Session<D> {
             _ => None,
         }
     }
+}
+
+/// The socket that a message without payload brings.
+fn take_socket(request: FrontendReq, mut message: Message) -> Result<OwnedFd, Error> {
+    let socket = message.take_descriptor(request)?;
+    message.no_payload(request)?;
+    let mode = fstat(&socket).map(|status| SFlag::from_bits_truncate(status.st_mode));
+    if mode.map(|mode| mode & SFlag::S_IFMT) != Ok(SFlag::S_IFSOCK) {
+        return Err(Error::UnusableDescriptor {
+            request,
+            source: nix::errno::Errno::ENOTSOCK.into(),
+        });
+    }
+    Ok(socket)
 }
 
 /// Whether the front end waits for an answer to `request` whatever its flags say.
