@@ -1,11 +1,12 @@
 //! What can go wrong with buffers, layouts and copies.
 
 use std::io;
+use std::path::PathBuf;
 
-use drm_fourcc::DrmFourcc;
+use drm_fourcc::{DrmFourcc, DrmModifier};
 use thiserror::Error;
 
-use crate::Rect;
+use crate::{Rect, Usage};
 
 /// An error of this crate. None of them leaves a buffer half written.
 #[derive(Debug, Error)]
@@ -129,5 +130,154 @@ pub enum Error {
         bytes: u64,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// The memory is private to this process: no other can be given it.
+    #[error("the memory is private and cannot be shared")]
+    NotShareable,
+    /// An allocator cannot make what is asked for.
+    #[error("{allocator} makes nothing for {usage:?}")]
+    UnsupportedUse {
+        /// Which allocator.
+        allocator: &'static str,
+        /// The use that it has nothing for.
+        usage: Usage,
+    },
+    /// An allocator makes linear memory only, and the request does not take that.
+    #[error("{allocator} makes linear memory only")]
+    UnsupportedModifiers {
+        /// Which allocator.
+        allocator: &'static str,
+    },
+    /// The driver refused to make a buffer.
+    #[error("{allocator} cannot make {width}x{height} pixels of {format}")]
+    Refused {
+        /// Which allocator.
+        allocator: &'static str,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Pixel format.
+        format: DrmFourcc,
+        /// The driver's answer.
+        source: io::Error,
+    },
+    /// The driver gave no file descriptor for a plane.
+    #[error("cannot export plane {plane}")]
+    Export {
+        /// Which plane, from 0.
+        plane: usize,
+        /// The driver's answer.
+        source: io::Error,
+    },
+    /// A plane is not laid out in a way that a CPU can use.
+    #[error("plane {plane} cannot be mapped")]
+    NotMappable {
+        /// Which plane, from 0.
+        plane: usize,
+    },
+    /// A device file could not be opened.
+    #[error("cannot open {}", path.display())]
+    OpenDevice {
+        /// Which file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A file is not the device that it was taken for.
+    #[error("{} is not {wanted}", path.display())]
+    WrongDevice {
+        /// Which file.
+        path: PathBuf,
+        /// What it should be.
+        wanted: &'static str,
+        /// The kernel's or the library's answer.
+        source: io::Error,
+    },
+    /// There is no node of a GPU that serves.
+    #[error("no {kind}: {reason}")]
+    NoNode {
+        /// What was looked for.
+        kind: &'static str,
+        /// Why each of those that are there does not serve.
+        reason: String,
+    },
+    /// The kernel makes no dma-buf of these pages.
+    #[error("cannot make a dma-buf of memory pages")]
+    Udmabuf(#[source] io::Error),
+    /// The kernel takes no more at once.
+    #[error(
+        "{bytes} bytes in {ranges} ranges are more than udmabuf takes: {byte_limit} in {range_limit}"
+    )]
+    UdmabufLimit {
+        /// Bytes that were to become a dma-buf.
+        bytes: u64,
+        /// In how many ranges they are.
+        ranges: usize,
+        /// The most bytes.
+        byte_limit: u64,
+        /// The most ranges.
+        range_limit: usize,
+    },
+    /// A dma-buf is made of whole pages.
+    #[error("bytes {offset}+{length} of a memory file are not whole pages")]
+    NotWholePages {
+        /// Where the range begins.
+        offset: u64,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// A file descriptor is neither a dma-buf nor a memory file.
+    #[error("the file is neither a dma-buf nor a memory file")]
+    NotABuffer,
+    /// A memory file of somebody else could be made shorter while it is read, which is a SIGBUS.
+    #[error("the memory file is not sealed against shrinking")]
+    NotSealed,
+    /// A file has fewer bytes than the picture said to be in it.
+    #[error("the picture ends at byte {needed}, its file at byte {available}")]
+    FileTooShort {
+        /// One past the picture's last byte.
+        needed: u64,
+        /// The file's size.
+        available: u64,
+    },
+    /// The size of a file could not be found out.
+    #[error("cannot find out the size of a buffer")]
+    Size(#[source] io::Error),
+    /// Only a linear picture can be mapped without the driver that made it.
+    #[error("a picture with the modifier {modifier:?} is not linear")]
+    NotLinear {
+        /// How it is laid out.
+        modifier: DrmModifier,
+    },
+    /// The memory was imported for reading.
+    #[error("the memory is for reading only")]
+    ReadOnly,
+    /// A device still works on the buffer.
+    #[error("a device still uses the buffer")]
+    Busy,
+    /// The kernel could not say whether a device still works on a buffer.
+    #[error("cannot wait for a buffer")]
+    Wait(#[source] io::Error),
+    /// The caches could not be brought in line with a device's view.
+    #[error("cannot synchronise a dma-buf")]
+    Sync(#[source] io::Error),
+    /// The owner of the memory took it away while it was mapped; what was read since is zero.
+    #[error("the memory was taken away by its owner")]
+    Dead,
+    /// The handler that keeps the process alive when memory is taken away could not be installed.
+    #[error("cannot handle SIGBUS")]
+    Guard(#[source] io::Error),
+    /// More memory is guarded than the handler can look through.
+    #[error("more than {limit} mappings are guarded against SIGBUS")]
+    TooManyGuards {
+        /// The most that can be guarded.
+        limit: usize,
+    },
+    /// No allocator serves.
+    #[error("no allocator: {reasons}")]
+    NoAllocator {
+        /// Why each does not.
+        reasons: String,
     },
 }

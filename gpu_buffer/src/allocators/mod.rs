@@ -1,25 +1,21 @@
-//! The allocators that need no C library.
+//! The allocators: private pages and memory files always, those that need a device by feature.
 
 mod anonymous;
+#[cfg(feature = "dumb")]
+pub mod dumb;
+#[cfg(feature = "gbm")]
+pub mod gbm;
+#[cfg(feature = "gbm")]
+mod gbm_map;
 mod memfd;
-
-use std::io;
-
-use vm_memory::mmap::MmapRegionError;
-
-use crate::Error;
+#[cfg(feature = "udmabuf")]
+pub mod udmabuf;
 
 pub use anonymous::AnonymousAllocator;
+#[cfg(feature = "dumb")]
+pub use dumb::DumbAllocator;
+#[cfg(feature = "gbm")]
+pub use gbm::GbmAllocator;
 pub use memfd::MemfdAllocator;
-
-fn addressable(bytes: u64) -> Result<usize, Error> {
-    usize::try_from(bytes).map_err(|_| Error::BufferTooLarge { bytes })
-}
-
-fn map_error(bytes: u64, error: MmapRegionError) -> Error {
-    let source = match error {
-        MmapRegionError::Mmap(source) => source,
-        other => io::Error::other(other),
-    };
-    Error::Map { bytes, source }
-}
+#[cfg(feature = "udmabuf")]
+pub use udmabuf::UdmabufAllocator;

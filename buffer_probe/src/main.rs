@@ -1,0 +1,71 @@
+//! Makes, shares and checks pixel buffers on a machine's device nodes.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sizes are the probe's own, and overflow checks stay on in every profile"
+)]
+
+mod check;
+mod cycle;
+mod error;
+mod pattern;
+mod share;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::Error;
+use source::Source;
+
+/// A machine that lacks what was asked for, as test runners say it.
+const SKIPPED: u8 = 77;
+
+/// Make, share and check pixel buffers
+#[derive(Debug, Parser)]
+#[command(name = "buffer-probe", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make images of every format, draw them, read them back, and have a second process check them
+    Share {
+        /// memfd, udmabuf, dumb@DRIVER or gbm@DRIVER
+        source: Source,
+    },
+    /// Make, export and drop images, and count what is left of them
+    Cycle {
+        /// memfd, udmabuf, dumb@DRIVER or gbm@DRIVER
+        source: Source,
+        /// How often
+        #[arg(long, default_value_t = 1000)]
+        count: u32,
+    },
+    /// Check the image whose memory is the standard input: the second process of `share`
+    #[command(hide = true)]
+    Check(check::CheckArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Share { source } => share::run(&source),
+        Command::Cycle { source, count } => cycle::run(&source, count),
+        Command::Check(arguments) => check::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Absent(reason)) => {
+            println!("absent: {reason}");
+            ExitCode::from(SKIPPED)
+        }
+        Err(error) => {
+            println!("error: {}", error::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
