@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gpu_buffer::{Buffer, Rect, copy};
+use gpu_display::DmaBuf;
 use msg_socket::{Wait, recv_with_fds, send_volatile, send_with_fds};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::wire::{HEADER_SIZE, Header, MAX_REPLY, Request};
+use super::wire::{HEADER_SIZE, Header, MAX_REPLY, Request, Update};
 use crate::Error;
 use crate::poller::{Interest, Poller, Token, Watched};
 
@@ -40,6 +41,8 @@ pub(super) enum Question {
     Outputs,
     /// GET_EDID of this output.
     Edid(u32),
+    /// DMABUF_UPDATE of this output, answered when it is shown.
+    Frame(u32),
 }
 
 impl Question {
@@ -48,6 +51,7 @@ impl Question {
             Self::Features => Request::GetProtocolFeatures,
             Self::Outputs => Request::GetDisplayInfo,
             Self::Edid(_) => Request::GetEdid,
+            Self::Frame(_) => Request::DmaBufUpdate,
         }
     }
 }
@@ -75,6 +79,8 @@ pub(super) struct Client {
     picture: Option<Picture>,
     outgoing: Vec<u8>,
     sent: usize,
+    /// Pictures whose descriptor goes with this byte of `outgoing`, in order.
+    attached: VecDeque<(usize, Arc<DmaBuf>)>,
     /// When to send on after the system had no memory.
     retry: Option<Instant>,
     /// What was asked and not answered, oldest first.
@@ -98,6 +104,7 @@ impl Client {
             picture: None,
             outgoing: Vec::new(),
             sent: 0,
+            attached: VecDeque::new(),
             retry: None,
             asked: VecDeque::new(),
             incoming: vec![0; HEADER_SIZE.saturating_add(MAX_REPLY)],
@@ -126,6 +133,25 @@ impl Client {
         self.outgoing.extend_from_slice(head);
     }
 
+    /// Adds a message that brings the descriptor of a picture's first plane.
+    pub(super) fn message_with_picture<T: IntoBytes + Immutable>(
+        &mut self,
+        request: Request,
+        body: &T,
+        picture: &Arc<DmaBuf>,
+    ) {
+        self.attached
+            .push_back((self.outgoing.len(), Arc::clone(picture)));
+        self.message(request, body, 0);
+    }
+
+    /// Has what changed in a dma-buf shown, and asks to be told when it is.
+    pub(super) fn show(&mut self, update: &Update) {
+        let question = Question::Frame(update.scanout);
+        self.message(question.request(), update, 0);
+        self.asked.push_back(question);
+    }
+
     /// Where the caller puts more bytes of the message it has begun.
     pub(super) const fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.outgoing
@@ -136,6 +162,7 @@ impl Client {
         match question {
             Question::Edid(output) => self.message(question.request(), &output, 0),
             Question::Features | Question::Outputs => self.message(question.request(), &(), 0),
+            Question::Frame(_) => return,
         }
         self.asked.push_back(question);
     }
@@ -188,11 +215,14 @@ impl Client {
                 Err(error) => return self.stop_sending(error),
             }
         }
-        while let Some(rest) = self.outgoing.get(self.sent..)
-            && !rest.is_empty()
-        {
-            match send_with_fds(self.socket.as_fd(), &[IoSlice::new(rest)], &[]) {
-                Ok(bytes) => self.sent = self.sent.saturating_add(bytes),
+        while let Some((bytes, fds)) = self.next_piece() {
+            match send_with_fds(self.socket.as_fd(), &[IoSlice::new(bytes)], &fds) {
+                Ok(bytes) => {
+                    if !fds.is_empty() {
+                        self.attached.pop_front();
+                    }
+                    self.sent = self.sent.saturating_add(bytes);
+                }
                 Err(error) => return self.stop_sending(error),
             }
         }
@@ -200,6 +230,17 @@ impl Client {
         self.outgoing.shrink_to(KEPT_BUFFER);
         self.sent = 0;
         Ok(())
+    }
+
+    /// The bytes that go next, and the descriptors that go with the first of them.
+    fn next_piece(&self) -> Option<(&[u8], Vec<BorrowedFd<'_>>)> {
+        let mut attached = self.attached.iter().peekable();
+        let now = attached.next_if(|(at, _)| *at <= self.sent);
+        let end = attached.peek().map_or(self.outgoing.len(), |(at, _)| *at);
+        let bytes = self.outgoing.get(self.sent..end)?;
+        let planes = now.map(|(_, picture)| picture.planes.iter().take(1));
+        let fds = planes.into_iter().flatten().map(|plane| plane.fd.as_fd());
+        (!bytes.is_empty()).then(|| (bytes, fds.collect()))
     }
 
     /// What to do when not one more byte went.
@@ -355,6 +396,38 @@ mod tests {
         });
 
         assert!(lost.is_err());
+    }
+
+    #[test]
+    fn a_descriptor_goes_with_the_first_byte_of_its_own_message() {
+        let (_poller, mut client, theirs) = pair();
+        let plane = |file: std::fs::File| gpu_display::DmaBufPlane {
+            fd: file.into(),
+            offset: 0,
+            stride: 4,
+        };
+        let picture = || {
+            Arc::new(DmaBuf {
+                width: 1,
+                height: 1,
+                format: gpu_buffer::DrmFourcc::Xrgb8888,
+                modifier: 0,
+                planes: vec![plane(tempfile::tempfile().unwrap())],
+            })
+        };
+        client.bytes().extend_from_slice(b"before");
+        client.message_with_picture(Request::DmaBufScanout, &1_u32, &picture());
+        client.message_with_picture(Request::DmaBufScanout, &2_u32, &picture());
+        client.bytes().extend_from_slice(b"after");
+
+        client.flush().unwrap();
+
+        assert!(!client.is_full() && client.attached.is_empty());
+        for (length, descriptors) in [(6, 0), (12 + 4, 1), (12 + 4, 1), (5, 0)] {
+            let mut bytes = vec![0; length];
+            let received = recv_with_fds(theirs.as_fd(), &mut bytes, 2, Wait::DontWait).unwrap();
+            assert_eq!((received.bytes, received.fds.len()), (length, descriptors));
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Knowledge {
     pub(super) fn learn(&mut self, answer: &Answer, events: &mut impl Extend<Event>) {
         self.silent = false;
         let query = match answer.question {
-            Question::Features => return,
+            Question::Features | Question::Frame(_) => return,
             Question::Outputs => {
                 self.patience = PATIENCE;
                 self.has_outputs = true;

@@ -10,6 +10,7 @@
 mod client;
 mod knowledge;
 mod questions;
+mod shared;
 mod surfaces;
 mod wire;
 
@@ -55,6 +56,17 @@ impl FrontEndSocket for gpu_display::Headless {
     fn drop_gpu_socket(&mut self) {}
 }
 
+/// Whether the front end is handed pictures in a GPU's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedPictures {
+    /// No: it gets pixels.
+    No,
+    /// Yes, where they can be told: one plane from the beginning of its dma-buf, and a modifier only if the front end
+    /// has DMABUF_SCANOUT2. It must draw with GL (QEMU: `-display …,gl=on`), which it does not say on the socket:
+    /// otherwise nothing is to be seen.
+    Yes,
+}
+
 /// A display at the other end of the front end's socket. Without a socket it takes every frame and shows none.
 #[derive(Debug)]
 pub struct RemoteDisplay {
@@ -65,10 +77,15 @@ pub struct RemoteDisplay {
     socket: Option<Arc<OwnedFd>>,
     /// Whether the front end answers GET_EDID.
     edid_offered: bool,
+    shared_pictures: SharedPictures,
+    /// Whether the front end takes DMABUF_SCANOUT2.
+    modifiers_offered: bool,
     knowledge: Knowledge,
     surfaces: Surfaces,
     /// Surfaces whose frame was refused.
     refused: BTreeSet<SurfaceId>,
+    /// Surfaces whose frame waits until it is known what the front end takes.
+    undecided: BTreeSet<SurfaceId>,
     events: VecDeque<Event>,
     /// A moment in the past.
     born: Instant,
@@ -86,12 +103,24 @@ impl RemoteDisplay {
             client: None,
             socket: None,
             edid_offered: false,
+            shared_pictures: SharedPictures::No,
+            modifiers_offered: false,
             knowledge: Knowledge::new(),
             surfaces: Surfaces::default(),
             refused: BTreeSet::new(),
+            undecided: BTreeSet::new(),
             events: VecDeque::new(),
             born: Instant::now(),
         })
+    }
+
+    /// The same display, which hands pictures in a GPU's memory over or not. At first it does not.
+    #[must_use]
+    pub fn with_shared_pictures(self, shared_pictures: SharedPictures) -> Self {
+        Self {
+            shared_pictures,
+            ..self
+        }
     }
 
     /// Does something with the socket, if there is one, and lets go of it when that fails.
@@ -116,15 +145,40 @@ impl RemoteDisplay {
     /// What to do once there is no socket any more: nobody waits for it.
     fn lose_client(&mut self) {
         self.edid_offered = false;
+        self.modifiers_offered = false;
         self.knowledge.give_up(&mut self.events);
         self.surfaces.forget_told();
-        self.release_refused();
+        let surfaces = std::mem::take(&mut self.refused);
+        self.release(surfaces);
+        self.decide();
     }
 
-    fn release_refused(&mut self) {
-        let refused = std::mem::take(&mut self.refused);
-        let ready = refused.into_iter().map(|surface| Event::Ready { surface });
-        self.events.extend(ready);
+    /// Has surfaces presented again whose frame was not taken.
+    fn release(&mut self, surfaces: BTreeSet<SurfaceId>) {
+        let ready = surfaces.into_iter();
+        self.events
+            .extend(ready.map(|surface| Event::Ready { surface }));
+    }
+
+    /// It is known what the front end takes, or it does not say.
+    fn decide(&mut self) {
+        let surfaces = std::mem::take(&mut self.undecided);
+        self.release(surfaces);
+    }
+
+    /// Notes what became of a frame.
+    fn settle(&mut self, surface: SurfaceId, presented: Presented) -> Presented {
+        let presented = match self.client {
+            Some(_) => presented,
+            None => Presented::Taken,
+        };
+        match presented {
+            Presented::Busy => {
+                self.refused.insert(surface);
+            }
+            Presented::Taken => self.surfaces.set_has_picture(surface),
+        }
+        presented
     }
 
     /// Sends what is left over, and what has changed since, as far as the socket takes it.
@@ -135,7 +189,15 @@ impl RemoteDisplay {
             client.flush()?;
         }
         if !client.is_full() {
-            self.release_refused();
+            let surfaces = &self.surfaces;
+            let is_shown =
+                |surface: &SurfaceId| match surfaces.get(*surface).map(|s| s.request.role) {
+                    Ok(Role::Scanout { output }) => !client.is_asked(Question::Frame(output)),
+                    _ => true,
+                };
+            let (shown, held) = self.refused.iter().partition(|surface| is_shown(surface));
+            self.refused = held;
+            self.release(shown);
         }
         Ok(())
     }
@@ -303,6 +365,7 @@ impl Display for RemoteDisplay {
     fn destroy_surface(&mut self, surface: SurfaceId) {
         self.surfaces.destroy(surface);
         self.refused.remove(&surface);
+        self.undecided.remove(&surface);
         self.with_client(Self::send_waiting);
     }
 
@@ -311,6 +374,9 @@ impl Display for RemoteDisplay {
         surface: SurfaceId,
         frame: &Frame<'_>,
     ) -> Result<Presented, DisplayError> {
+        if let PixelSource::DmaBuf(picture) = frame.pixels {
+            return self.present_shared(surface, frame, picture);
+        }
         let request = self.surfaces.get(surface)?.request;
         frame.check(&request)?;
         let format = frame.layout.format();
@@ -335,16 +401,7 @@ impl Display for RemoteDisplay {
             }
             display.send_frame(client, surface, output, frame)
         });
-        if self.client.is_none() {
-            presented = Presented::Taken;
-        }
-        match presented {
-            Presented::Busy => {
-                self.refused.insert(surface);
-            }
-            Presented::Taken => self.surfaces.set_has_picture(surface),
-        }
-        Ok(presented)
+        Ok(self.settle(surface, presented))
     }
 
     fn picture_memory(&self) -> PictureMemory {
@@ -383,6 +440,9 @@ impl Display for RemoteDisplay {
             display.send_waiting(client)
         });
         self.knowledge.expire(now, &mut self.events);
+        if self.knowledge.is_silent() {
+            self.decide();
+        }
         Ok(())
     }
 

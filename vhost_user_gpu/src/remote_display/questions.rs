@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use gpu_display::{Freshness, Query};
 
-use super::RemoteDisplay;
 use super::client::{Client, Question};
 use super::knowledge::Stage;
 use super::surfaces::bytes;
-use super::wire::{FEATURE_EDID, MAX_OUTPUTS, Request, parse_features};
+use super::wire::{FEATURE_DMABUF2, FEATURE_EDID, MAX_OUTPUTS, Request, parse_features};
+use super::{RemoteDisplay, SharedPictures};
 use crate::Error;
 
 impl RemoteDisplay {
@@ -21,8 +21,10 @@ impl RemoteDisplay {
             self.knowledge.learn(&answer, &mut self.events);
             if answer.question == Question::Features {
                 let offered = parse_features(&answer.payload).unwrap_or(0);
-                let used = offered & FEATURE_EDID;
-                self.edid_offered = used != 0;
+                let used = offered & self.useful_features();
+                self.edid_offered = used & FEATURE_EDID != 0;
+                self.modifiers_offered = used & FEATURE_DMABUF2 != 0;
+                self.decide();
                 log::debug!("the front end's display offers features {offered:#x}");
                 client.message(Request::SetProtocolFeatures, &used, 0);
                 client.ask(Question::Outputs);
@@ -32,6 +34,13 @@ impl RemoteDisplay {
             self.ask_held(client);
         }
         Ok(())
+    }
+
+    fn useful_features(&self) -> u64 {
+        match self.shared_pictures {
+            SharedPictures::No => FEATURE_EDID,
+            SharedPictures::Yes => FEATURE_EDID | FEATURE_DMABUF2,
+        }
     }
 
     /// Whether it is still open on this socket if the front end has EDIDs, and which outputs there are.

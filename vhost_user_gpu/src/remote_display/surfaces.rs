@@ -4,14 +4,19 @@
 //! meanwhile, only the newest state waits.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 
 use gpu_buffer::{DrmFourcc, Rect, copy};
 use gpu_display::{
-    DisplayError, Frame, Hotspot, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest,
+    DisplayError, DmaBuf, Frame, Hotspot, Position, Role, SurfaceId, SurfaceIds, SurfaceRequest,
 };
 
 use super::client::Client;
-use super::wire::{CURSOR_SIDE, CursorPosition, CursorUpdate, MAX_OUTPUTS, Request, Scanout};
+use super::shared::Form;
+use super::wire::{
+    CURSOR_SIDE, CursorPosition, CursorUpdate, DmaBufScanout, DmaBufScanout2, MAX_OUTPUTS, Request,
+    Scanout,
+};
 
 /// Bytes of a cursor image.
 const CURSOR_BYTES: u32 = CURSOR_SIDE * CURSOR_SIDE * 4;
@@ -41,11 +46,35 @@ struct CursorImage {
 }
 
 /// What the front end shows on an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct ToldScanout {
     surface: SurfaceId,
     width: u32,
     height: u32,
+    source: Source,
+}
+
+/// Where the front end has a scanout's picture from.
+#[derive(Debug)]
+enum Source {
+    Pixels,
+    /// The dma-buf that was handed over; the reference keeps no other from being taken for it.
+    DmaBuf(Weak<DmaBuf>),
+}
+
+impl ToldScanout {
+    /// Whether this is a scanout of that size.
+    fn is_of(&self, surface: SurfaceId, size: (u32, u32)) -> bool {
+        self.surface == surface && (self.width, self.height) == size
+    }
+
+    fn is_shared(&self) -> bool {
+        matches!(self.source, Source::DmaBuf(_))
+    }
+
+    fn has(&self, picture: &Arc<DmaBuf>) -> bool {
+        matches!(&self.source, Source::DmaBuf(told) if told.as_ptr() == Arc::as_ptr(picture))
+    }
 }
 
 /// What the front end shows as an output's cursor.
@@ -55,7 +84,7 @@ struct ToldCursor {
     position: Position,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Told {
     scanout: Option<ToldScanout>,
     cursor: Option<ToldCursor>,
@@ -210,7 +239,7 @@ impl Surfaces {
 
     /// A new front end knows nothing.
     pub(super) fn forget_told(&mut self) {
-        self.told = [Told::default(); MAX_OUTPUTS];
+        self.told = Default::default();
     }
 
     /// Tells the front end the size of a scanout unless it knows. An UPDATE of a scanout that it knows nothing of is
@@ -222,18 +251,25 @@ impl Surfaces {
         output: u32,
         request: &SurfaceRequest,
     ) -> Announced {
-        let current = ToldScanout {
-            surface,
-            width: request.width,
-            height: request.height,
-        };
+        let size = (request.width, request.height);
         let Some(told) = self.told.get_mut(bytes(output)) else {
             return Announced::Before;
         };
-        if told.scanout == Some(current) {
+        let before = told.scanout.take();
+        let is_shared = before.as_ref().is_some_and(ToldScanout::is_shared);
+        let is_known = before.is_some_and(|told| !is_shared && told.is_of(surface, size));
+        told.scanout = Some(ToldScanout {
+            surface,
+            width: request.width,
+            height: request.height,
+            source: Source::Pixels,
+        });
+        if is_known {
             return Announced::Before;
         }
-        told.scanout = Some(current);
+        if is_shared {
+            client.message(Request::DmaBufScanout, &DmaBufScanout::none(output), 0);
+        }
         let message = Scanout {
             scanout: output,
             width: request.width,
@@ -243,12 +279,58 @@ impl Surfaces {
         Announced::JustNow
     }
 
+    /// Hands the front end the dma-buf that a scanout shows unless it has it.
+    pub(super) fn announce_shared(
+        &mut self,
+        client: &mut Client,
+        surface: SurfaceId,
+        output: u32,
+        picture: &Arc<DmaBuf>,
+        form: Form,
+    ) -> Announced {
+        let (Some(of), Some(plane)) = (self.surfaces.get(&surface), picture.planes.first()) else {
+            return Announced::Before;
+        };
+        let (width, height) = (of.request.width, of.request.height);
+        let Some(told) = self.told.get_mut(bytes(output)) else {
+            return Announced::Before;
+        };
+        let is_known =
+            |told: &ToldScanout| told.is_of(surface, (width, height)) && told.has(picture);
+        if told.scanout.as_ref().is_some_and(is_known) {
+            return Announced::Before;
+        }
+        told.scanout = Some(ToldScanout {
+            surface,
+            width,
+            height,
+            source: Source::DmaBuf(Arc::downgrade(picture)),
+        });
+        let scanout = Scanout {
+            scanout: output,
+            width,
+            height,
+        };
+        let scanout = DmaBufScanout::new(scanout, plane.stride, picture.format as u32);
+        match form {
+            Form::Plain => client.message_with_picture(Request::DmaBufScanout, &scanout, picture),
+            Form::WithModifier => {
+                let modifier = picture.modifier;
+                let message = DmaBufScanout2 { scanout, modifier };
+                client.message_with_picture(Request::DmaBufScanout2, &message, picture);
+            }
+        }
+        Announced::JustNow
+    }
+
     /// Tells the front end which scanouts have gone, and how the cursors are now.
     pub(super) fn tell_changes(&mut self, client: &mut Client) {
         for (output, told) in (0_u32..).zip(&mut self.told) {
-            let gone = |told: ToldScanout| !self.surfaces.contains_key(&told.surface);
-            if told.scanout.is_some_and(gone) {
-                told.scanout = None;
+            let gone = |told: &mut ToldScanout| !self.surfaces.contains_key(&told.surface);
+            if let Some(gone) = told.scanout.take_if(gone) {
+                if gone.is_shared() {
+                    client.message(Request::DmaBufScanout, &DmaBufScanout::none(output), 0);
+                }
                 let disabled = Scanout {
                     scanout: output,
                     width: 0,

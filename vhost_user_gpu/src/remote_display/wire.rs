@@ -20,6 +20,12 @@ pub(super) const MAX_REPLY: usize = 4096;
 /// The protocol feature for GET_EDID.
 pub(super) const FEATURE_EDID: u64 = 1 << 0;
 
+/// The protocol feature for DMABUF_SCANOUT2.
+pub(super) const FEATURE_DMABUF2: u64 = 1 << 1;
+
+/// The flag of a dma-buf whose first row is the top one.
+const DMABUF_Y0_TOP: u32 = 1 << 0;
+
 /// The flag of an answer.
 const FLAG_REPLY: u32 = 1 << 2;
 
@@ -42,7 +48,10 @@ pub(super) enum Request {
     CursorUpdate = 6,
     Scanout = 7,
     Update = 8,
+    DmaBufScanout = 9,
+    DmaBufUpdate = 10,
     GetEdid = 11,
+    DmaBufScanout2 = 12,
 }
 
 /// The header of every message.
@@ -112,7 +121,63 @@ pub(super) struct Scanout {
     pub(super) height: u32,
 }
 
-/// UPDATE without its pixels, which follow.
+/// DMABUF_SCANOUT, with a descriptor; without one it ends what another began. The picture begins at the first pixel of
+/// the dma-buf: QEMU has no use for `x` and `y`, and takes one or the other size for the visible one, by version.
+#[derive(Clone, Copy, Debug, Default, Immutable, IntoBytes)]
+#[repr(C)]
+pub(super) struct DmaBufScanout {
+    scanout: u32,
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+    fd_width: u32,
+    fd_height: u32,
+    fd_stride: u32,
+    fd_flags: u32,
+    fourcc: u32,
+}
+
+impl DmaBufScanout {
+    /// A picture of that size at the beginning of a plane.
+    pub(super) const fn new(scanout: Scanout, stride: u32, fourcc: u32) -> Self {
+        let Scanout {
+            scanout,
+            width,
+            height,
+        } = scanout;
+        Self {
+            scanout,
+            x: 0,
+            y: 0,
+            width,
+            height,
+            fd_width: width,
+            fd_height: height,
+            fd_stride: stride,
+            fd_flags: DMABUF_Y0_TOP,
+            fourcc,
+        }
+    }
+
+    /// No picture any more.
+    pub(super) fn none(scanout: u32) -> Self {
+        Self {
+            scanout,
+            ..Self::default()
+        }
+    }
+}
+
+/// DMABUF_SCANOUT2.
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
+#[repr(C)]
+pub(super) struct DmaBufScanout2 {
+    pub(super) scanout: DmaBufScanout,
+    pub(super) modifier: u64,
+}
+
+/// DMABUF_UPDATE, and UPDATE without its pixels, which follow.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 #[repr(C)]
 pub(super) struct Update {
