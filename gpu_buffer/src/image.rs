@@ -177,7 +177,7 @@ impl Image {
     ///
     /// # Errors
     /// [`Error::NoSuchPlane`], [`Error::OutsidePicture`], [`Error::ReadOnly`], [`Error::Busy`],
-    /// [`Error::NotMappable`], [`Error::Map`], [`Error::Sync`], [`Error::Wait`].
+    /// [`Error::NotMappable`], [`Error::Map`], [`Error::Sync`], [`Error::Wait`], [`Error::Dead`].
     pub fn map(&self, plane: usize, rect: Rect, access: Access) -> Result<MappedPlane<'_>, Error> {
         let described = self.layout.plane(plane)?;
         let samples = described.layout();
@@ -205,7 +205,7 @@ impl Image {
                 Ok(MappedPlane {
                     memory: slice.map_err(|_| not_mappable())?,
                     layout,
-                    turn: Turn::Memory { _cpu: turn },
+                    turn: Turn::Memory { memory, _cpu: turn },
                 })
             }
             #[cfg(feature = "gbm")]
@@ -227,7 +227,8 @@ impl Image {
     pub fn write(&self, plane: usize, rect: Rect, source: &Scattered<'_>) -> Result<(), Error> {
         let mapped = self.map(plane, rect, Access::Write)?;
         let layout = *mapped.layout();
-        write_plane(source, &mapped.memory(), &layout, layout.bounds())
+        write_plane(source, &mapped.memory(), &layout, layout.bounds())?;
+        mapped.check()
     }
 
     /// Copies the rectangle `rect` of a plane, in its samples, to the start of `destination`, its
@@ -250,7 +251,8 @@ impl Image {
             layout.bounds(),
             destination,
             stride,
-        )
+        )?;
+        mapped.check()
     }
 }
 
@@ -267,19 +269,17 @@ fn memory_of(memories: &[Memory], plane: usize) -> Result<&Memory, Error> {
 pub struct MappedPlane<'a> {
     memory: VolatileSlice<'a>,
     layout: Layout,
-    #[expect(dead_code, reason = "held for its end")]
     turn: Turn<'a>,
 }
 
 #[derive(Debug)]
 enum Turn<'a> {
     Memory {
+        memory: &'a Memory,
         _cpu: CpuAccess<'a>,
     },
     #[cfg(feature = "gbm")]
-    Gbm {
-        _turn: GbmTurn<'a>,
-    },
+    Gbm { _turn: GbmTurn<'a> },
 }
 
 impl MappedPlane<'_> {
@@ -287,6 +287,18 @@ impl MappedPlane<'_> {
     /// that was begun with [`Access::Read`]: the page may be protected.
     pub fn memory(&self) -> VolatileSlice<'_> {
         self.memory
+    }
+
+    /// Says whether all that was read and written was really there, where the owner of the memory
+    /// could take it away ([`Unsealed::Guard`](crate::Unsealed::Guard)).
+    ///
+    /// # Errors
+    /// [`Error::Dead`].
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.turn {
+            Turn::Memory { memory, .. } if memory.is_dead() => Err(Error::Dead),
+            _ => Ok(()),
+        }
     }
 
     /// How the rectangle lies in it; the gap after the last row may be missing.

@@ -18,6 +18,9 @@ pub enum Unsealed {
     /// Refuse it. Whoever shares memory files can seal them (`F_SEAL_SHRINK`).
     #[default]
     Refuse,
+    /// Take it, under a guard that keeps the process alive: a page that has gone reads as zero, and
+    /// the image is [`Error::Dead`] from then on. The handler of `SIGBUS` is then this crate's.
+    Guard,
 }
 
 /// How to import.
@@ -34,7 +37,8 @@ pub struct ImportOptions {
 ///
 /// # Errors
 /// Those of [`ImageLayout::from_places`], [`Error::NotLinear`], [`Error::NotABuffer`],
-/// [`Error::NotSealed`], [`Error::FileTooShort`], [`Error::Size`], [`Error::Map`].
+/// [`Error::NotSealed`], [`Error::FileTooShort`], [`Error::Size`], [`Error::Map`],
+/// [`Error::Guard`], [`Error::TooManyGuards`].
 pub fn import(exported: ExportedImage, options: ImportOptions) -> Result<Image, Error> {
     if exported.modifier != DrmModifier::Linear {
         return Err(Error::NotLinear {
@@ -61,14 +65,14 @@ fn map(fd: OwnedFd, needed: u64, options: ImportOptions) -> Result<Memory, Error
     };
     match seals(fd.as_fd()) {
         Some(seals) => {
-            let file = File::from(fd);
-            if !seals.contains(SealFlag::F_SEAL_SHRINK) {
-                match options.unsealed {
-                    Unsealed::Refuse => return Err(Error::NotSealed),
-                }
+            let sealed = seals.contains(SealFlag::F_SEAL_SHRINK);
+            if !sealed && options.unsealed == Unsealed::Refuse {
+                return Err(Error::NotSealed);
             }
+            let file = File::from(fd);
             enough(file.metadata().map_err(Error::Size)?.len())?;
-            Memory::of_file(file, needed, options.access)
+            let memory = Memory::of_file(file, needed, options.access)?;
+            if sealed { Ok(memory) } else { memory.guarded() }
         }
         None if is_dma_buf(fd.as_fd()) => {
             enough(dma_buf_size(fd.as_fd())?)?;

@@ -19,6 +19,7 @@ pub mod rect;
 #[cfg(feature = "drm")]
 pub mod render_node;
 pub mod scatter;
+mod sigbus;
 
 pub use access::{Access, CpuAccess};
 pub use allocator::{Allocator, BufferRequest, ImageRequest, Usage};

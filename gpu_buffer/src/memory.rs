@@ -10,6 +10,7 @@ use nix::unistd::{Whence, lseek};
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{FileOffset, MmapRegion, VolatileMemory, VolatileSlice};
 
+use crate::sigbus::Guard;
 use crate::{Access, CpuAccess, Error};
 
 /// What other processes and devices can be given of some memory.
@@ -28,6 +29,8 @@ enum Sharing {
 /// Memory that is mapped into this process and unmapped when dropped.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    // Ends before the mapping.
+    guard: Option<Guard>,
     mapping: MmapRegion,
     sharing: Sharing,
     access: Access,
@@ -39,6 +42,7 @@ impl Memory {
         let mapping =
             MmapRegion::new(addressable(bytes)?).map_err(|error| map_error(bytes, error))?;
         Ok(Self {
+            guard: None,
             mapping,
             sharing: Sharing::Nothing,
             access: Access::Write,
@@ -48,6 +52,7 @@ impl Memory {
     /// The first `bytes` of a memory file.
     pub(crate) fn of_file(file: File, bytes: u64, access: Access) -> Result<Self, Error> {
         Ok(Self {
+            guard: None,
             mapping: map(file, bytes, access)?,
             sharing: Sharing::File,
             access,
@@ -58,6 +63,7 @@ impl Memory {
     #[cfg(feature = "udmabuf")]
     pub(crate) fn of_pages(file: File, dma_buf: OwnedFd, bytes: u64) -> Result<Self, Error> {
         Ok(Self {
+            guard: None,
             mapping: map(file, bytes, Access::Write)?,
             sharing: Sharing::FileAndDmaBuf(dma_buf),
             access: Access::Write,
@@ -67,10 +73,22 @@ impl Memory {
     /// The first `bytes` of a dma-buf.
     pub(crate) fn of_dma_buf(dma_buf: OwnedFd, bytes: u64, access: Access) -> Result<Self, Error> {
         Ok(Self {
+            guard: None,
             mapping: map(File::from(dma_buf), bytes, access)?,
             sharing: Sharing::DmaBuf,
             access,
         })
+    }
+
+    /// The same memory, which its owner may take away.
+    pub(crate) fn guarded(mut self) -> Result<Self, Error> {
+        self.guard = Some(Guard::new(&self.mapping)?);
+        Ok(self)
+    }
+
+    /// Whether the owner has taken away what was read or written.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::is_dead)
     }
 
     pub(crate) fn slice(&self) -> VolatileSlice<'_> {
@@ -110,6 +128,9 @@ impl Memory {
     pub(crate) fn begin(&self, access: Access) -> Result<CpuAccess<'_>, Error> {
         if access == Access::Write && self.access == Access::Read {
             return Err(Error::ReadOnly);
+        }
+        if self.is_dead() {
+            return Err(Error::Dead);
         }
         CpuAccess::begin(self.dma_buf(), access)
     }
