@@ -274,10 +274,25 @@ pub enum Error {
         /// The most that can be guarded.
         limit: usize,
     },
+    /// The program was built without this.
+    #[error("not built in")]
+    NotBuiltIn,
     /// No allocator serves.
     #[error("no allocator: {reasons}")]
     NoAllocator {
         /// Why each does not.
         reasons: String,
     },
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod allocator;
 pub mod allocators;
 pub mod buffer;
+pub mod choice;
 pub mod copy;
 pub mod error;
 pub mod format;
@@ -31,6 +32,7 @@ pub use allocators::GbmAllocator;
 pub use allocators::UdmabufAllocator;
 pub use allocators::{AnonymousAllocator, MemfdAllocator};
 pub use buffer::Buffer;
+pub use choice::{Choice, Places, Wanted, choose};
 pub use drm_fourcc::{DrmFourcc, DrmModifier};
 pub use error::Error;
 pub use format::{

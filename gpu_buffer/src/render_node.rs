@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use drm::Device as _;
 
 use crate::Error;
+use crate::error::explain;
 
 /// Where Linux has them.
 pub const DRI_FOLDER: &str = "/dev/dri";
@@ -44,6 +45,12 @@ pub struct DrmNode {
     path: PathBuf,
     driver: String,
     file: File,
+}
+
+impl AsFd for DrmNode {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 struct Asked<'a>(&'a File);
@@ -157,18 +164,6 @@ fn best(drivers: &[&str], prefer: Option<&str>) -> Option<usize> {
     let preferred = |driver: &&str| Some(*driver) == prefer;
     let position = drivers.iter().position(preferred);
     position.or_else(|| drivers.iter().position(|driver| *driver != VGEM))
-}
-
-/// An error and what caused it, in one line.
-pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

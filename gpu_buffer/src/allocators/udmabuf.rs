@@ -39,6 +39,11 @@ impl Default for UdmabufLimits {
 }
 
 impl UdmabufLimits {
+    /// The kernel's own, which an administrator may have changed.
+    pub fn current() -> Self {
+        Self::read(Path::new(PARAMETERS))
+    }
+
     /// The limits that the kernel's module says it has, in `folder`; defaults for what it does not.
     fn read(folder: &Path) -> Self {
         let number = |name| -> Option<u64> {
@@ -68,8 +73,7 @@ impl UdmabufAllocator {
     /// # Errors
     /// [`Error::OpenDevice`]: the kernel has none, or we may not use it.
     pub fn open() -> Result<Self, Error> {
-        let limits = UdmabufLimits::read(Path::new(PARAMETERS));
-        Self::open_at(Path::new(DEVICE), limits)
+        Self::open_at(Path::new(DEVICE), UdmabufLimits::current())
     }
 
     /// Opens the device file `path`, whose limits the caller knows.
