@@ -10,6 +10,7 @@ pub mod interruption;
 mod machine;
 mod messages;
 mod meter;
+mod noise;
 mod objects;
 mod reconnects;
 mod rendering;
@@ -103,11 +104,12 @@ type Gate = fn(&Plan) -> Vec<Course>;
 type RenderingGate = fn(&Plan) -> Option<Vec<Course>>;
 
 /// All gates of daemons that render.
-const RENDERING_GATES: [(&str, RenderingGate); 4] = [
+const RENDERING_GATES: [(&str, RenderingGate); 5] = [
     ("contexts", rendering::contexts),
     ("textures", rendering::textures),
     ("promotions", rendering::promotions),
     ("resets in 3D", rendering::resets),
+    ("noise", noise::noise),
 ];
 
 /// All gates.
