@@ -36,6 +36,11 @@ pub struct Limits {
     pub backing_entries: usize,
     /// Entries of all backings together: 1 Mi of them cost about 40 MiB.
     pub total_backing_entries: usize,
+    /// Resources whose pixels are in memory files, where a display reads them
+    /// there: enough for three pictures of each of 16 scanouts. Each has a
+    /// descriptor, and one or two more while it is drawn to as it is shown. Of
+    /// further resources the pixels are copied when they are shown.
+    pub picture_files: usize,
     /// Width and height of a cursor image in pixels. The specification says
     /// 64; real hardware planes end at 256.
     pub cursor_side: u32,
@@ -73,6 +78,7 @@ impl Default for Limits {
             side: 16_384,
             backing_entries: 16_384,
             total_backing_entries: 1 << 20,
+            picture_files: 64,
             cursor_side: 256,
             request_bytes: 32 + 16 * 16_384,
             turn_commands: 64,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gpu_buffer::{Allocator, Buffer, BufferRequest, Layout, Rect, ScatterList, copy};
+use gpu_buffer::{
+    Allocator, Buffer, BufferRequest, Layout, MemfdAllocator, Rect, ScatterList, copy,
+};
 
 /// The contents of a 2D resource.
 #[derive(Debug)]
@@ -17,6 +19,16 @@ pub struct HostPixels {
     next: Option<Arc<Buffer>>,
     /// An earlier picture, kept for its memory.
     spare: Option<Arc<Buffer>>,
+    home: Home,
+}
+
+/// Where the memory of a picture comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Home {
+    /// The device's allocator.
+    Private,
+    /// Memory files, as far as there are any.
+    File,
 }
 
 impl HostPixels {
@@ -27,6 +39,7 @@ impl HostPixels {
             current: None,
             next: None,
             spare: None,
+            home: Home::Private,
         }
     }
 
@@ -43,7 +56,29 @@ impl HostPixels {
         &mut self,
         allocator: &mut dyn Allocator,
     ) -> Result<&Arc<Buffer>, gpu_buffer::Error> {
-        storage(&mut self.current, self.layout, allocator).map(|pixels| &*pixels)
+        storage(&mut self.current, self.layout, self.home, allocator).map(|pixels| &*pixels)
+    }
+
+    /// Moves the picture into a memory file, and has all further memory be such
+    /// files where they can be had.
+    ///
+    /// # Errors
+    /// What the kernel says; then all stays as it was.
+    pub fn move_to_file(&mut self) -> Result<(), gpu_buffer::Error> {
+        let layout = self.layout;
+        let file = MemfdAllocator.allocate(&BufferRequest { layout })?;
+        if let Some(current) = &self.current {
+            current.memory().copy_to_volatile_slice(file.memory());
+        }
+        self.current = Some(Arc::new(file));
+        self.spare = None;
+        self.home = Home::File;
+        Ok(())
+    }
+
+    /// Whether [`HostPixels::move_to_file`] was done.
+    pub fn is_in_file(&self) -> bool {
+        self.home == Home::File
     }
 
     /// The picture, if anything was ever put into it.
@@ -61,16 +96,16 @@ impl HostPixels {
         allocator: &mut dyn Allocator,
         rect: Rect,
     ) -> Result<(), TransferError> {
-        let current =
-            storage(&mut self.current, self.layout, allocator).map_err(TransferError::Storage)?;
+        let current = storage(&mut self.current, self.layout, self.home, allocator)
+            .map_err(TransferError::Storage)?;
         if self.next.is_some() || Arc::strong_count(current) == 1 {
             return Ok(());
         }
         // A display is still at it.
         let free = |spare: &Arc<Buffer>| Arc::strong_count(spare) == 1;
         self.next = self.spare.take().filter(free);
-        let next =
-            storage(&mut self.next, self.layout, allocator).map_err(TransferError::Storage)?;
+        let next = storage(&mut self.next, self.layout, self.home, allocator)
+            .map_err(TransferError::Storage)?;
         if rect != self.layout.bounds() {
             current.memory().copy_to_volatile_slice(next.memory());
         }
@@ -94,7 +129,7 @@ impl HostPixels {
         self.begin_transfer(allocator, rect)?;
         let target = match &mut self.next {
             Some(next) => next,
-            None => storage(&mut self.current, self.layout, allocator)
+            None => storage(&mut self.current, self.layout, self.home, allocator)
                 .map_err(TransferError::Storage)?,
         };
         let stride = u64::from(self.layout.stride());
@@ -151,12 +186,21 @@ pub enum TransferError {
 fn storage<'a>(
     pixels: &'a mut Option<Arc<Buffer>>,
     layout: Layout,
+    home: Home,
     allocator: &mut dyn Allocator,
 ) -> Result<&'a mut Arc<Buffer>, gpu_buffer::Error> {
     match pixels {
         Some(buffer) => Ok(buffer),
         empty => {
-            let buffer = allocator.allocate(&BufferRequest { layout })?;
+            let request = BufferRequest { layout };
+            let file = match home {
+                Home::Private => None,
+                Home::File => MemfdAllocator.allocate(&request).ok(),
+            };
+            let buffer = match file {
+                Some(file) => file,
+                None => allocator.allocate(&request)?,
+            };
             Ok(empty.insert(Arc::new(buffer)))
         }
     }

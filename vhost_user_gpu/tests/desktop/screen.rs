@@ -82,6 +82,18 @@ pub(crate) fn draw(front_end: &mut FrontEnd, (width, height): (u32, u32), number
     front_end.succeed(&[transfer(whole, width), flush(whole)]);
 }
 
+/// What the daemon says when its front end has gone: frames, those read where they were drawn, bytes copied.
+pub(crate) fn summary(daemon: &mut Daemon, front_end: FrontEnd) -> (u64, u64, u64) {
+    drop(front_end);
+    assert!(daemon.wait().0.success(), "{}", daemon.log());
+    let log = daemon.log();
+    let line = log.lines().rfind(|line| line.contains("bytes copied"));
+    let (_, counts) = line.expect("a summary").rsplit_once("display: ").unwrap();
+    let mut numbers = counts.split(' ').filter_map(|word| word.parse().ok());
+    let mut next = || numbers.next().unwrap();
+    (next(), next(), next())
+}
+
 /// Width, height and whether it is enabled, of each screen that the guest is told of.
 pub(crate) fn screens(front_end: &mut FrontEnd) -> Vec<(u32, u32, bool)> {
     let answers = front_end.execute(&[Command::GetDisplayInfo]);

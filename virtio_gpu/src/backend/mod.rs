@@ -7,6 +7,7 @@ mod capset;
 mod context;
 mod cursor;
 mod output;
+mod picture_files;
 mod read_back;
 mod rendering;
 mod resource;
@@ -82,6 +83,8 @@ pub struct Backend<D> {
     resources: ResourceTable,
     contexts: ContextTable,
     scanouts: Vec<Scanout>,
+    /// Resources whose pixels are in memory files, and some that are gone.
+    in_files: Vec<ResourceId>,
     queries: Vec<PendingQuery>,
     finished: Vec<Finished>,
     last_ticket: u64,
@@ -107,6 +110,7 @@ impl<D: Display> Backend<D> {
             resources: ResourceTable::default(),
             contexts: ContextTable::default(),
             scanouts: (0..scanouts).map(|_| Scanout::default()).collect(),
+            in_files: Vec::new(),
             queries: Vec::new(),
             finished: Vec::new(),
             last_ticket: 0,
@@ -335,6 +339,7 @@ impl<D: Display> Backend<D> {
         if let Some(rendering) = &mut self.rendering {
             rendering.reset();
         }
+        self.in_files.clear();
         self.queries.clear();
         self.finished.clear();
         self.long_transfer = None;

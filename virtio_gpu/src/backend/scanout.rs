@@ -36,6 +36,7 @@ impl<D: Display> Backend<D> {
             return Ok(Success::NoData);
         }
         self.check_shown_bytes(index, rect)?;
+        self.move_to_file(id, index);
         if let Some(pixels) = self.resources.get(id)?.host() {
             // Now, while the guest can still be told that there is no memory.
             pixels

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use gpu_buffer::{DrmFourcc, Layout, Rect, copy};
+use gpu_buffer::{Buffer, DrmFourcc, Layout, Rect, copy};
 use gpu_display::{
     Display, DisplayError, DmaBuf, Event, Frame, Freshness, Mode, Output, PictureMemory,
     PixelSource, PollFd, Position, Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
@@ -60,6 +60,10 @@ pub struct Recorder {
     pub refuses_surfaces: bool,
     pub edid: Option<Vec<u8>>,
     pub events: VecDeque<Event>,
+    /// What `picture_memory` says.
+    pub memory: PictureMemory,
+    /// The buffers of the frames.
+    pub buffers: Vec<Weak<Buffer>>,
     ids: SurfaceIds,
 }
 
@@ -90,6 +94,8 @@ impl Recorder {
             refuses_surfaces: false,
             edid: None,
             events: VecDeque::new(),
+            memory: PictureMemory::Any,
+            buffers: Vec::new(),
             ids: SurfaceIds::default(),
         }
     }
@@ -216,6 +222,9 @@ impl Display for Recorder {
         if let Some(picture) = shared {
             return self.present_shared(surface, frame, picture);
         }
+        if let PixelSource::Buffer(buffer) = frame.pixels {
+            self.buffers.push(Arc::downgrade(buffer));
+        }
         let pixels = words(&frame.pixels.memory(), &frame.layout, frame.crop)?;
         self.records.push(Record::Presented {
             surface,
@@ -227,7 +236,7 @@ impl Display for Recorder {
     }
 
     fn picture_memory(&self) -> PictureMemory {
-        PictureMemory::Any
+        self.memory
     }
 
     fn set_position(&mut self, surface: SurfaceId, position: Position) -> Result<(), DisplayError> {
