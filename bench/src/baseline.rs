@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use gpu_buffer::{
-    Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Layout, ScatterList,
+    Allocator, AnonymousAllocator, Buffer, BufferRequest, DrmFourcc, Layout, Rect, ScatterList,
 };
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::guest::{Backing, Guest, Size};
+use crate::guest::{Backing, Guest, Part};
 use crate::ring::wait_for;
 
 /// A thread that works whenever it is kicked, and then calls back.
@@ -43,9 +43,9 @@ impl Bare {
         }
     }
 
-    /// A thread that copies a picture `times` times at each kick.
-    pub(crate) fn copying(guest: &Guest, size: Size, backing: Backing, times: u32) -> Self {
-        let copy = Copy::new(guest, size, backing);
+    /// A thread that copies a part of a picture `times` times at each kick.
+    pub(crate) fn copying(guest: &Guest, part: Part, backing: Backing, times: u32) -> Self {
+        let copy = Copy::new(guest, part, backing);
         Self::start(move || copy.run(times))
     }
 
@@ -59,16 +59,19 @@ impl Bare {
 /// A copy of the guest's picture, piece by piece.
 #[derive(Debug)]
 pub(crate) struct Copy {
+    rect: Rect,
     list: ScatterList,
     target: Buffer,
 }
 
 impl Copy {
-    pub(crate) fn new(guest: &Guest, size: Size, backing: Backing) -> Self {
+    pub(crate) fn new(guest: &Guest, part: Part, backing: Backing) -> Self {
+        let Part { size, rect } = part;
         let list = ScatterList::resolve(&guest.memory, backing.ranges(size.bytes()).into_iter());
         let layout = Layout::packed(size.width, size.height, DrmFourcc::Xrgb8888).unwrap();
         let target = AnonymousAllocator.allocate(&BufferRequest { layout });
         Self {
+            rect,
             list: list.unwrap(),
             target: target.unwrap(),
         }
@@ -76,17 +79,21 @@ impl Copy {
 
     /// Copies it so many times. What to copy is looked up once, so that only copying is left.
     pub(crate) fn run(&self, times: u32) {
-        let mut rest = self.target.memory();
-        let pieces: Vec<_> = self
-            .list
-            .slices_at(0, self.list.total())
-            .unwrap()
-            .map(|piece| {
-                let (target, after) = rest.split_at(piece.len()).unwrap();
-                rest = after;
-                (piece, target)
-            })
-            .collect();
+        let layout = self.target.layout();
+        let span = layout.span(&self.rect).unwrap();
+        let (rows, row_bytes) = match self.rect == layout.bounds() {
+            true => (1, layout.size()),
+            false => (u64::from(span.rows), span.row_bytes),
+        };
+        let mut pieces = Vec::new();
+        for row in 0..rows {
+            let mut at = span.first + row * span.stride;
+            for piece in self.list.slices_at(at, row_bytes).unwrap() {
+                let target = self.target.memory().subslice(at as usize, piece.len());
+                pieces.push((piece, target.unwrap()));
+                at += piece.len() as u64;
+            }
+        }
         for _ in 0..times {
             for (piece, target) in &pieces {
                 piece.copy_to_volatile_slice(*target);

@@ -61,6 +61,22 @@ impl Size {
     }
 }
 
+/// A part of a picture, or all of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) size: Size,
+    pub(crate) rect: Rect,
+}
+
+impl Part {
+    pub(crate) fn whole(size: Size) -> Self {
+        Self {
+            size,
+            rect: size.bounds(),
+        }
+    }
+}
+
 /// How a picture lies in guest memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {

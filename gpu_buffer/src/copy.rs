@@ -6,6 +6,7 @@
 use drm_fourcc::DrmFourcc;
 use vm_memory::{VolatileSlice, WriteVolatile};
 
+use crate::scatter::Cursor;
 use crate::{Buffer, ChannelOrder, Error, Layout, Rect, ScatterList, Span, channel_order};
 
 /// Copies the rectangle `rect` into `buffer`. Its first pixel is at byte `offset` of `source`, and
@@ -32,15 +33,19 @@ pub fn gather(
         return Err(too_short(end));
     }
 
+    let mut cursor = Cursor::new(source).ok_or_else(|| too_short(end))?;
     let mut from = offset;
     let mut to = span.first;
     for run in runs(&span, source_stride) {
-        let mut rest = subslice(&memory, to, run)?;
-        let slices = source.slices_at(from, run).ok_or_else(|| too_short(end))?;
-        for slice in slices {
-            slice.copy_to_volatile_slice(rest);
-            rest = rest.offset(slice.len()).map_err(|_| too_short(end))?;
-        }
+        let target = subslice(&memory, to, run)?;
+        let copy = |piece: VolatileSlice<'_>, before| {
+            let target = target.subslice(before, piece.len()).ok()?;
+            piece.copy_to_volatile_slice(target);
+            Some(())
+        };
+        cursor
+            .visit(from, target.len(), copy)
+            .ok_or_else(|| too_short(end))?;
         from = from.saturating_add(source_stride);
         to = to.saturating_add(span.stride);
     }

@@ -1,13 +1,15 @@
 //! A picture's bytes scattered over guest memory, as `RESOURCE_ATTACH_BACKING` describes them.
 
+mod cursor;
+
 use std::sync::Arc;
 
-use vm_memory::{
-    GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MmapRegion,
-    VolatileMemory, VolatileSlice,
-};
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MmapRegion};
 
 use crate::Error;
+
+pub(crate) use cursor::Cursor;
+pub use cursor::Slices;
 
 /// A list of guest-physical ranges, read as one run of bytes.
 ///
@@ -16,7 +18,8 @@ use crate::Error;
 /// list works again once its ranges are guest memory again.
 #[derive(Clone, Debug, Default)]
 pub struct ScatterList {
-    segments: Vec<Segment>,
+    pieces: Vec<Piece>,
+    extents: Vec<Extent>,
     total: u64,
     state: State,
 }
@@ -26,20 +29,28 @@ pub struct ScatterList {
 enum State {
     #[default]
     Mapped,
-    /// Segments are guest addresses and lengths only.
+    /// Pieces are guest addresses only.
     Unmapped,
 }
 
-/// Bytes that are neighbours both in guest-physical space and in one mapping.
-#[derive(Clone, Debug)]
-struct Segment {
-    /// Bytes of the list before this segment.
+/// Bytes that are neighbours both in guest-physical space and in one mapping; up to where the next
+/// piece starts. A picture has one for each page, and a copy reads them all: they are kept small.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// Bytes of the list before it.
     start: u64,
-    address: u64,
+    /// Bytes of its mapping before it.
+    offset: u64,
+}
+
+/// Pieces that follow each other in the list and are in one mapping; up to the next extent's.
+#[derive(Clone, Debug)]
+struct Extent {
+    first_piece: usize,
+    /// Guest address of the mapping's first byte.
+    base: u64,
     /// `None` while the list is unmapped.
     mapping: Option<Arc<MmapRegion>>,
-    offset: u64,
-    length: u64,
 }
 
 impl ScatterList {
@@ -72,7 +83,7 @@ impl ScatterList {
     /// Number of pieces that the list is kept in: what it costs, after
     /// neighbours were merged.
     pub fn ranges(&self) -> usize {
-        self.segments.len()
+        self.pieces.len()
     }
 
     /// Whether there is memory behind the list: [`ScatterList::remap`] said so last.
@@ -87,58 +98,70 @@ impl ScatterList {
         if self.is_mapped() && self.still_mapped(memory) {
             return true;
         }
+        match self.looked_up_again(memory) {
+            Some(list) => *self = list,
+            None => self.unmap(),
+        }
+        self.is_mapped()
+    }
+
+    /// The same ranges in `memory`, if all of them are there.
+    fn looked_up_again(&self, memory: &GuestMemoryMmap) -> Option<Self> {
         let mut list = Self::default();
-        for segment in &self.segments {
-            match list.push_range(memory, segment.address, segment.length) {
+        for (address, length) in self.guest_ranges() {
+            match list.push_range(memory, address, length) {
                 Ok(true) => {}
-                Ok(false) | Err(_) => {
-                    self.unmap();
-                    return false;
-                }
+                Ok(false) | Err(_) => return None,
             }
         }
-        *self = list;
-        true
+        Some(list)
     }
 
     fn unmap(&mut self) {
         self.state = State::Unmapped;
-        for segment in &mut self.segments {
-            segment.mapping = None;
+        for extent in &mut self.extents {
+            extent.mapping = None;
         }
     }
 
     /// Whether every range is in `memory` at the same guest address and in the same mapping as
     /// when the list was made.
     fn still_mapped(&self, memory: &GuestMemoryMmap) -> bool {
-        self.segments.iter().all(|segment| {
-            let found = locate(memory, segment.address);
-            found
-                .zip(segment.mapping.as_ref())
+        self.extents.iter().all(|extent| {
+            let mapping = extent.mapping.as_ref();
+            locate(memory, extent.base)
+                .zip(mapping)
                 .is_some_and(|(found, mapping)| {
-                    Arc::ptr_eq(&found.mapping, mapping)
-                        && found.offset == segment.offset
-                        && found.available >= segment.length
+                    found.offset == 0 && Arc::ptr_eq(&found.mapping, mapping)
                 })
         })
+    }
+
+    /// Guest address and length of each piece.
+    fn guest_ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        let mut extents = self.extents.iter().peekable();
+        let mut base = 0;
+        self.pieces.iter().enumerate().map(move |(index, piece)| {
+            while let Some(extent) = extents.next_if(|extent| extent.first_piece <= index) {
+                base = extent.base;
+            }
+            let end = self.start_of(index.saturating_add(1));
+            let address = base.saturating_add(piece.offset);
+            (address, end.saturating_sub(piece.start))
+        })
+    }
+
+    /// Where a piece starts in the list; behind the last one, where the list ends.
+    fn start_of(&self, piece: usize) -> u64 {
+        self.pieces
+            .get(piece)
+            .map_or(self.total, |piece| piece.start)
     }
 
     /// The memory of `length` bytes from byte `offset` on, piece by piece; `None` if the list ends
     /// before, or is not mapped. The first piece is found by binary search.
     pub fn slices_at(&self, offset: u64, length: u64) -> Option<Slices<'_>> {
-        if !self.is_mapped() || offset.checked_add(length)? > self.total {
-            return None;
-        }
-        let after = self
-            .segments
-            .partition_point(|segment| segment.start <= offset);
-        let segments = self.segments.get(after.saturating_sub(1)..)?;
-        let skip = offset.saturating_sub(segments.first().map_or(0, |segment| segment.start));
-        Some(Slices {
-            segments: segments.iter(),
-            skip,
-            left: length,
-        })
+        Slices::new(self, offset, offset.checked_add(length)?)
     }
 
     /// Adds a range of guest memory, which may run over several regions; false if not all of it is
@@ -156,7 +179,7 @@ impl ScatterList {
                 return Ok(false);
             };
             let length = left.min(found.available);
-            self.push(at, found, length)?;
+            self.push(found, length)?;
             left = left.saturating_sub(length);
             at = match at.checked_add(length) {
                 Some(next) => next,
@@ -166,64 +189,48 @@ impl ScatterList {
         Ok(true)
     }
 
-    fn push(&mut self, address: u64, found: Location, length: u64) -> Result<(), Error> {
+    fn push(&mut self, found: Location, length: u64) -> Result<(), Error> {
         let start = self.total;
-        self.total = start.checked_add(length).ok_or(Error::ScatterListTooLong)?;
-        if let Some(last) = self.segments.last_mut()
-            && last
-                .mapping
-                .as_ref()
-                .is_some_and(|mapping| Arc::ptr_eq(mapping, &found.mapping))
-            && last.address.checked_add(last.length) == Some(address)
-            && last.offset.checked_add(last.length) == Some(found.offset)
+        let total = start.checked_add(length).ok_or(Error::ScatterListTooLong)?;
+        if !self.ends_in(&found) {
+            self.extents
+                .try_reserve(1)
+                .map_err(|_| Error::ScatterListTooLong)?;
+            self.extents.push(Extent {
+                first_piece: self.pieces.len(),
+                base: found.base,
+                mapping: Some(found.mapping),
+            });
+        } else if let Some(last) = self.pieces.last()
+            && last.offset.checked_add(start.saturating_sub(last.start)) == Some(found.offset)
         {
-            last.length = last.length.saturating_add(length);
+            self.total = total;
             return Ok(());
         }
-        self.segments
+        self.pieces
             .try_reserve(1)
             .map_err(|_| Error::ScatterListTooLong)?;
-        self.segments.push(Segment {
+        self.pieces.push(Piece {
             start,
-            address,
-            mapping: Some(found.mapping),
             offset: found.offset,
-            length,
         });
+        self.total = total;
         Ok(())
     }
-}
 
-/// The pieces of memory that [`ScatterList::slices_at`] found, in order, none of them empty.
-#[derive(Clone, Debug)]
-pub struct Slices<'a> {
-    segments: std::slice::Iter<'a, Segment>,
-    skip: u64,
-    left: u64,
-}
-
-impl<'a> Iterator for Slices<'a> {
-    type Item = VolatileSlice<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
-        let segment = self.segments.next()?;
-        let length = self.left.min(segment.length.checked_sub(self.skip)?);
-        let offset = segment.offset.checked_add(self.skip)?;
-        self.skip = 0;
-        self.left = self.left.saturating_sub(length);
-        segment
-            .mapping
-            .as_ref()?
-            .get_slice(usize::try_from(offset).ok()?, usize::try_from(length).ok()?)
-            .ok()
+    /// Whether the last extent is in the mapping of `found`.
+    fn ends_in(&self, found: &Location) -> bool {
+        self.extents.last().is_some_and(|last| {
+            let mapping = last.mapping.as_ref();
+            last.base == found.base && mapping.is_some_and(|last| Arc::ptr_eq(last, &found.mapping))
+        })
     }
 }
 
 struct Location {
     mapping: Arc<MmapRegion>,
+    /// Guest address of the mapping's first byte.
+    base: u64,
     /// Bytes of the mapping before the address.
     offset: u64,
     /// Bytes of the mapping from the address on, at least one.
@@ -232,10 +239,12 @@ struct Location {
 
 fn locate(memory: &GuestMemoryMmap, address: u64) -> Option<Location> {
     let region = memory.find_region(GuestAddress(address))?;
-    let offset = address.checked_sub(region.start_addr().0)?;
+    let base = region.start_addr().0;
+    let offset = address.checked_sub(base)?;
     let available = region.len().checked_sub(offset).filter(|&left| left > 0)?;
     Some(Location {
         mapping: region.get_mmap(),
+        base,
         offset,
         available,
     })

@@ -36,7 +36,12 @@ fn bytes_of(buffer: &Buffer) -> Vec<u8> {
 /// Guest memory of two adjacent regions that holds `segments` with gaps of one byte between them,
 /// so that nothing merges, and the list of the segments.
 fn scattered(segments: &[Vec<u8>]) -> ScatterList {
-    let gap = 1;
+    let order: Vec<usize> = (0..segments.len()).collect();
+    scattered_in_order(segments, &order, 1)
+}
+
+/// The same with any gap, the segments lying in another order than they are listed in.
+fn scattered_in_order(segments: &[Vec<u8>], order: &[usize], gap: usize) -> ScatterList {
     let total: usize = segments.iter().map(|segment| segment.len() + gap).sum();
     let half = (total / 2).max(1);
     let ranges = [
@@ -45,10 +50,11 @@ fn scattered(segments: &[Vec<u8>]) -> ScatterList {
     ];
     let memory = GuestMemoryMmap::from_ranges(&ranges).unwrap();
     let mut at = 0x1000;
-    let mut entries = Vec::new();
-    for segment in segments {
+    let mut entries = vec![(0, 0); segments.len()];
+    for &index in order {
+        let segment = &segments[index];
         memory.write_slice(segment, GuestAddress(at)).unwrap();
-        entries.push((at, segment.len() as u32));
+        entries[index] = (at, segment.len() as u32);
         at += (segment.len() + gap) as u64;
     }
     ScatterList::resolve(&memory, entries.into_iter()).unwrap()
@@ -73,6 +79,13 @@ fn naive_gather(
     }
 }
 
+/// So many take about a second.
+fn cases() -> u32 {
+    const CASES: u32 = 4000;
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(CASES)
+}
+
 /// A picture and a rectangle inside it.
 fn picture_and_rect() -> impl Strategy<Value = (Layout, Rect)> {
     (1_u32..9, 1_u32..9, prop_oneof![Just(0_u32), 1_u32..9]).prop_flat_map(|(w, h, gap)| {
@@ -88,11 +101,26 @@ fn picture_and_rect() -> impl Strategy<Value = (Layout, Rect)> {
 }
 
 fn segments() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let segment = prop::collection::vec(any::<u8>(), 1..40);
-    prop::collection::vec(segment, 0..24)
+    let segment = |longest| prop::collection::vec(any::<u8>(), 1..longest);
+    prop_oneof![
+        prop::collection::vec(segment(40), 0..24),
+        prop::collection::vec(segment(4), 100..200),
+    ]
+}
+
+/// Segments, the order in which they lie in guest memory, and the gap between them there.
+fn guest_memory() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<usize>, usize)> {
+    segments().prop_flat_map(|segments| {
+        let order: Vec<usize> = (0..segments.len()).collect();
+        let orders = prop_oneof![Just(order.clone()), Just(order).prop_shuffle()];
+        (Just(segments), orders, 0_usize..2)
+    })
 }
 
 proptest! {
+    // `PROPTEST_CASES` asks for another number of them.
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
     #[test]
     fn slices_are_the_bytes_of_the_rectangle_from_any_byte_on(
         (layout, rect) in picture_and_rect(),
@@ -120,13 +148,13 @@ proptest! {
     #[test]
     fn gathering_equals_copying_byte_by_byte(
         (layout, rect) in picture_and_rect(),
-        segments in segments(),
+        (segments, order, gap) in guest_memory(),
         offset in prop_oneof![Just(0_u64), 0_u64..64],
         stride in prop_oneof![Just(None), (0_u64..64).prop_map(Some)],
     ) {
         let stride = stride.unwrap_or(u64::from(layout.stride()));
         let bytes = segments.concat();
-        let source = scattered(&segments);
+        let source = scattered_in_order(&segments, &order, gap);
         let buffer = buffer(layout);
         let mut expected = bytes_of(&buffer);
         let needed = offset + u64::from(rect.height - 1) * stride + u64::from(rect.width) * 4;

@@ -9,7 +9,9 @@ use gpu_buffer::Rect;
 use super::Setting;
 use crate::baseline::Copy;
 use crate::front_end::FrontEnd;
-use crate::guest::{Backing, FULL_HD, Size, UHD, attach, create, flush, show, transfer, unref};
+use crate::guest::{
+    Backing, FULL_HD, Part, Size, UHD, attach, create, flush, show, transfer, unref,
+};
 use crate::report::{Contender, Goal, Race, Report};
 use crate::screen::{Screen, SendBuffer, UPDATE, update_header};
 
@@ -92,7 +94,7 @@ fn whole(
         ("raw writer", RawWriter::open(SendBuffer::Default, size)),
         ("raw writer, 4 MiB", RawWriter::open(LARGE, size)),
     ];
-    let copy = Copy::new(&setting.guest, size, Backing::Whole);
+    let copy = Copy::new(&setting.guest, Part::whole(size), Backing::Whole);
     let copied = || match work {
         Work::Flush => {}
         Work::TransferAndFlush => copy.run(1),
