@@ -12,8 +12,8 @@ pub enum Error {
     /// The device answers another question.
     #[error("the answer is not one to the question")]
     OtherAnswer,
-    /// The connection does not work.
-    #[error("the connection to the device fails")]
+    /// The socket does not work, or what came over it is no good.
+    #[error("the socket fails")]
     Connection(#[from] msg_socket::Error),
     /// The system refused the call.
     #[error("{call} failed")]

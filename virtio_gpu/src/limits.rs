@@ -29,6 +29,9 @@ pub struct Limits {
     pub submit_bytes: usize,
     /// Live resources. Bounds the table; a desktop uses some hundreds.
     pub resources: usize,
+    /// Live resources whose pixels other programs were given: each holds a
+    /// file descriptor. A camera or a decoder turns round a dozen of them.
+    pub shared_resources: usize,
     /// Width and height of a resource in pixels. Every monitor and every GL
     /// implementation ends there; a row has 64 KiB at most.
     pub side: u32,
@@ -75,6 +78,7 @@ impl Default for Limits {
             attachments: 1 << 20,
             submit_bytes: 16 << 20,
             resources: 16_384,
+            shared_resources: 256,
             side: 16_384,
             backing_entries: 16_384,
             total_backing_entries: 1 << 20,

@@ -29,6 +29,9 @@ enum Home {
     Private,
     /// Memory files, as far as there are any.
     File,
+    /// One memory file, which others draw into or look at: the picture stays
+    /// where it is, even while a display is busy with it.
+    Shared,
 }
 
 impl HostPixels {
@@ -78,12 +81,33 @@ impl HostPixels {
 
     /// Whether [`HostPixels::move_to_file`] was done.
     pub fn is_in_file(&self) -> bool {
-        self.home == Home::File
+        self.home != Home::Private
     }
 
     /// The picture, if anything was ever put into it.
     pub fn drawn(&self) -> Option<&Arc<Buffer>> {
         self.current.as_ref()
+    }
+
+    /// Whether others have the picture's memory.
+    pub fn is_shared(&self) -> bool {
+        self.home == Home::Shared
+    }
+
+    /// The picture in memory that others can be given. It moves there the
+    /// first time, and then stays where it is.
+    ///
+    /// # Errors
+    /// What the kernel says; then all stays as it was.
+    pub fn share(&mut self) -> Result<&Arc<Buffer>, gpu_buffer::Error> {
+        let is_file = |pixels: &Arc<Buffer>| pixels.shared_fd().is_some();
+        if !self.current.as_ref().is_some_and(is_file) {
+            self.move_to_file()?;
+        }
+        self.home = Home::Shared;
+        self.spare = None;
+        let home = self.home;
+        storage(&mut self.current, self.layout, home, &mut MemfdAllocator).map(|pixels| &*pixels)
     }
 
     /// Makes ready for [`HostPixels::transfer`]s that together write all of
@@ -98,7 +122,8 @@ impl HostPixels {
     ) -> Result<(), TransferError> {
         let current = storage(&mut self.current, self.layout, self.home, allocator)
             .map_err(TransferError::Storage)?;
-        if self.next.is_some() || Arc::strong_count(current) == 1 {
+        let may_write = self.home == Home::Shared || Arc::strong_count(current) == 1;
+        if self.next.is_some() || may_write {
             return Ok(());
         }
         // A display is still at it.
@@ -142,9 +167,14 @@ impl HostPixels {
         let Some(next) = self.next.take() else {
             return;
         };
-        let spare = match end {
-            TransferEnd::Done => self.current.replace(next),
-            TransferEnd::Failed => Some(next),
+        let spare = match (end, self.home, &self.current) {
+            (TransferEnd::Done, Home::Shared, Some(current)) => {
+                // Shared since the transfer began.
+                next.memory().copy_to_volatile_slice(current.memory());
+                None
+            }
+            (TransferEnd::Done, ..) => self.current.replace(next),
+            (TransferEnd::Failed, ..) => Some(next),
         };
         self.spare = spare.filter(|_| keep == Keep::Spare);
     }
@@ -195,7 +225,7 @@ fn storage<'a>(
             let request = BufferRequest { layout };
             let file = match home {
                 Home::Private => None,
-                Home::File => MemfdAllocator.allocate(&request).ok(),
+                Home::File | Home::Shared => MemfdAllocator.allocate(&request).ok(),
             };
             let buffer = match file {
                 Some(file) => file,

@@ -141,6 +141,11 @@ impl Resource {
             .map_err(|error| CommandError::transfer(id, error))
     }
 
+    /// Whether others have the memory of its pixels.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.store, Store::Host(pixels) if pixels.is_shared())
+    }
+
     /// Whether the renderer has the contents.
     pub fn is_rendered(&self) -> bool {
         matches!(self.store, Store::Renderer { .. })
@@ -457,6 +462,12 @@ impl ResourceTable {
         self.resources
             .get_mut(&id)
             .ok_or(CommandError::UnknownResource(id))
+    }
+
+    /// Number of resources whose pixels others have.
+    pub fn shared(&self) -> usize {
+        let shared = |resource: &&Resource| resource.is_shared();
+        self.resources.values().filter(shared).count()
     }
 
     /// Number of live resources.

@@ -6,6 +6,7 @@
 mod capset;
 mod context;
 mod cursor;
+mod export;
 mod output;
 mod picture_files;
 mod read_back;

@@ -2,6 +2,7 @@
 //! state tracker.
 
 mod answer;
+mod bridge;
 mod queues;
 mod rendering;
 mod turn;
