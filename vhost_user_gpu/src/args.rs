@@ -55,6 +55,10 @@ pub struct Args {
     #[arg(short = 'v', long)]
     virgl: bool,
 
+    /// Let other device models ask for the guest's resources over a socket that is created here; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub resource_bridge: Vec<PathBuf>,
+
     /// Render on this node of a GPU, as /dev/dri/renderD128; without one EGL chooses, and does without a GPU
     #[arg(short = 'r', long, value_name = "PATH")]
     pub render_node: Option<PathBuf>,

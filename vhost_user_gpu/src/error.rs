@@ -62,6 +62,14 @@ pub enum Error {
         /// The feature of the crate.
         feature: &'static str,
     },
+    /// Nobody could ask for the guest's resources.
+    #[error("cannot let others ask for resources at {}", path.display())]
+    Bridge {
+        /// Where they would ask.
+        path: PathBuf,
+        /// Why not.
+        source: resource_bridge::Error,
+    },
     /// The device could not be set up, or refused what the front end asked.
     #[error("the device refused")]
     Device(#[source] virtio_gpu::DeviceError),

@@ -1,5 +1,5 @@
-//! The one thread that serves: it waits for the front end, the rings, the display, the renderer and the termination
-//! signals, and gives each its turn.
+//! The one thread that serves: it waits for the front end, the rings, the display, the renderer, other device models and
+//! the termination signals, and gives each its turn.
 //!
 //! Nothing in a turn waits for anybody, and each turn is bounded, so that no one of them starves the others.
 
@@ -11,6 +11,7 @@ use gpu_display::{Display, Interest as DisplayInterest};
 use virtio_gpu::{Device, Progress};
 
 use crate::Error;
+use crate::bridge::Bridge;
 use crate::poller::{Deadline, Interest, Poller, Token, Watched};
 use crate::remote_display::FrontEndSocket;
 use crate::serve::Ended;
@@ -27,6 +28,7 @@ pub(crate) struct Watches {
     socket: Watched<UnixStream>,
     display: Option<Watched<OwnedFd>>,
     _renderer: Option<Watched<OwnedFd>>,
+    bridge: Option<Watched<OwnedFd>>,
 }
 
 impl Watches {
@@ -34,6 +36,7 @@ impl Watches {
     pub(crate) fn new<D: Display>(
         stream: UnixStream,
         device: &Device<D>,
+        bridge: &Bridge,
         poller: &Poller,
     ) -> Result<Self, Error> {
         let watch = |fd: BorrowedFd<'_>, token| -> Result<Watched<OwnedFd>, Error> {
@@ -52,6 +55,10 @@ impl Watches {
                 .transpose()?,
             _renderer: renderer
                 .map(|renderer| watch(renderer, Token::Renderer))
+                .transpose()?,
+            bridge: bridge
+                .poll_fd()
+                .map(|bridge| watch(bridge, Token::Bridge))
                 .transpose()?,
         })
     }
@@ -74,8 +81,9 @@ pub(crate) enum Rest {
 
 /// One front end being served.
 #[derive(Debug)]
-pub(crate) struct EventLoop<D> {
+pub(crate) struct EventLoop<'a, D> {
     poller: Poller,
+    bridge: &'a mut Bridge,
     watches: Watches,
     reader: Reader,
     writer: Writer,
@@ -85,9 +93,16 @@ pub(crate) struct EventLoop<D> {
     session: Session<D>,
 }
 
-impl<D: Display + FrontEndSocket> EventLoop<D> {
-    pub(crate) fn new(session: Session<D>, watches: Watches, stall: Stall, poller: Poller) -> Self {
+impl<'a, D: Display + FrontEndSocket> EventLoop<'a, D> {
+    pub(crate) fn new(
+        session: Session<D>,
+        watches: Watches,
+        bridge: &'a mut Bridge,
+        stall: Stall,
+        poller: Poller,
+    ) -> Self {
         Self {
+            bridge,
             watches,
             reader: Reader::new(),
             writer: Writer::default(),
@@ -129,6 +144,7 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
                         return Ok(Ended::FrontEndGone);
                     }
                     Token::Session => self.more_messages = true,
+                    Token::Bridge => self.bridge.is_due(),
                     other => self.session.is_due(other),
                 }
             }
@@ -138,6 +154,7 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
                 self.more_messages = true;
             }
             self.session.run_turn();
+            self.bridge.run_turn(self.session.device_mut());
             match self.exchange_messages() {
                 Err(Error::Connection(msg_socket::Error::Closed)) => {
                     if self.reader.is_inside_message() {
@@ -204,6 +221,9 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
     /// [`Error::System`].
     pub(crate) fn bring_to_rest(&mut self, patience: Duration) -> Result<Rest, Error> {
         self.watches.socket.unwatch();
+        if let Some(bridge) = &self.watches.bridge {
+            bridge.unwatch();
+        }
         let begun = Instant::now();
         let end = begun.checked_add(patience).unwrap_or(begun);
         loop {
@@ -230,11 +250,15 @@ impl<D: Display + FrontEndSocket> EventLoop<D> {
         if self.session.has_work() || self.more_messages {
             return Deadline::Now;
         }
-        [self.session.deadline(), self.stall.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(Deadline::Never, Deadline::At)
+        [
+            self.session.deadline(),
+            self.stall.deadline(),
+            self.bridge.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(Deadline::Never, Deadline::At)
     }
 
     /// A display may wait for room to write at one time and not at another.

@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod args;
+pub mod bridge;
 pub mod capabilities;
 pub mod endpoint;
 mod error;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use vhost_user_gpu::Error;
 use vhost_user_gpu::args::{self, Args, Renderer, Request};
+use vhost_user_gpu::bridge::Bridge;
 use vhost_user_gpu::endpoint::Endpoint;
 use vhost_user_gpu::input::InputSockets;
 use vhost_user_gpu::renderer::{Started, Starting};
 use vhost_user_gpu::screens::Screens;
-use vhost_user_gpu::serve::{Ended, Lifetime, Service, serve};
+use vhost_user_gpu::serve::{Ended, Lifetime, Reach, Service, serve};
 use vhost_user_gpu::signals::Signals;
 use vhost_user_gpu::{exit, logger};
 use virtio_gpu::{Device, DeviceConfig};
@@ -94,6 +95,7 @@ impl Daemon<'_> {
             Started::Renderer(queue) => Device::with_renderer(config, display, queue),
         }
         .map_err(Error::Device)?;
+        let bridge = Bridge::bind(&self.args.resource_bridge)?;
         let endpoint = match (self.inherited, &self.args.socket_path) {
             (Some(endpoint), _) => endpoint,
             (None, Some(path)) => {
@@ -112,7 +114,8 @@ impl Daemon<'_> {
             lifetime,
             ..Service::default()
         };
-        serve(device, endpoint, service, self.signals)
+        let reach = Reach { endpoint, bridge };
+        serve(device, reach, service, self.signals)
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Token {
     Display,
     /// The renderer.
     Renderer,
+    /// Other device models that ask for resources.
+    Bridge,
     /// A termination signal.
     Signal,
 }
@@ -37,6 +39,7 @@ impl Token {
             Self::Display => 2,
             Self::Signal => 3,
             Self::Renderer => 4,
+            Self::Bridge => 5,
             // A u16 widens losslessly; `From` is not usable in a const fn.
             Self::Kick(index) => 0x1_0000 | index as u64,
         }
@@ -49,6 +52,7 @@ impl Token {
             2 => Some(Self::Display),
             3 => Some(Self::Signal),
             4 => Some(Self::Renderer),
+            5 => Some(Self::Bridge),
             kick => {
                 let index = kick.checked_sub(0x1_0000)?;
                 u16::try_from(index).ok().map(Self::Kick)

@@ -7,6 +7,7 @@ use virtio_gpu::Device;
 
 use crate::Error;
 use crate::accept::next_front_end;
+use crate::bridge::Bridge;
 use crate::endpoint::{Endpoint, Listener};
 use crate::event_loop::{EventLoop, Rest, Watches};
 use crate::poller::{Poller, Token, Watched};
@@ -61,9 +62,27 @@ impl Default for Service {
     }
 }
 
-/// Serves the front ends that `endpoint` leads to.
+/// How the device can be reached.
+#[derive(Debug)]
+pub struct Reach {
+    /// By front ends.
+    pub endpoint: Endpoint,
+    /// By other device models, while there is a front end.
+    pub bridge: Bridge,
+}
+
+impl From<Endpoint> for Reach {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            bridge: Bridge::default(),
+        }
+    }
+}
+
+/// Serves the front ends that `reach` leads to.
 ///
-/// A socket file of `endpoint` is removed when this returns, or as soon as the only front end is connected.
+/// The socket file of its endpoint is removed when this returns, or as soon as the only front end is connected.
 ///
 /// With a renderer on a thread the process should end when this has returned, without running exit handlers
 /// ([`exit::at_once`](crate::exit::at_once)): a renderer that hangs is left where it is.
@@ -75,10 +94,14 @@ impl Default for Service {
 /// has ended.
 pub fn serve<D: Display + FrontEndSocket>(
     mut device: Device<D>,
-    endpoint: Endpoint,
+    reach: impl Into<Reach>,
     service: Service,
     signals: Signals,
 ) -> Result<Ended, Error> {
+    let Reach {
+        endpoint,
+        mut bridge,
+    } = reach.into();
     let poller = Poller::new()?;
     let signals = poller
         .watch(signals, Token::Signal)
@@ -100,9 +123,9 @@ pub fn serve<D: Display + FrontEndSocket>(
         listener,
     };
     loop {
-        let ended = match Watches::new(stream, &device, &server.poller) {
+        let ended = match Watches::new(stream, &device, &bridge, &server.poller) {
             Err(error) => Err(error),
-            Ok(watches) => match server.serve_one(device, watches) {
+            Ok(watches) => match server.serve_one(device, watches, &mut bridge) {
                 (None, ended) => return ended,
                 (Some(as_new), ended) => {
                     device = as_new;
@@ -140,10 +163,11 @@ impl Server {
         &self,
         device: Device<D>,
         watches: Watches,
+        bridge: &mut Bridge,
     ) -> (Option<Device<D>>, Result<Ended, Error>) {
         let session = Session::new(device, self.poller.clone(), self.service.renderer_patience);
         let stall = Stall::new(self.service.patience);
-        let mut event_loop = EventLoop::new(session, watches, stall, self.poller.clone());
+        let mut event_loop = EventLoop::new(session, watches, bridge, stall, self.poller.clone());
         let ended = event_loop.run();
         let is_terminated = matches!(ended, Ok(Ended::Terminated));
         if is_terminated {

@@ -137,6 +137,11 @@ impl<D: Display + FrontEndSocket> Session<D> {
         &self.device
     }
 
+    /// The device, for those who ask for its resources.
+    pub(crate) const fn device_mut(&mut self) -> &mut Device<D> {
+        &mut self.device
+    }
+
     /// Carries out one request and returns the bytes to send back, if any.
     ///
     /// # Errors
@@ -245,7 +250,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             }
             Token::Display => self.display_pending = true,
             Token::Renderer => self.renderer_pending = true,
-            Token::Listener | Token::Session | Token::Signal => {}
+            Token::Bridge | Token::Listener | Token::Session | Token::Signal => {}
         }
     }
 
