@@ -155,6 +155,7 @@ impl<D: Display + FrontEndSocket> Session<D> {
             Ok(request) => {
                 log::debug!("{request:?}, {} bytes", message.payload.len());
                 let answer = self.dispatch(request, message);
+                self.heed_enabled();
                 match answer {
                     Err(source) if has_own_answer(request) && !source.ends_session() => {
                         Err(Error::Unanswerable {

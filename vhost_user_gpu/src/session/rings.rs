@@ -109,6 +109,16 @@ impl<D: Display + FrontEndSocket> Session<D> {
         Ok(Answer::Done)
     }
 
+    /// Has the device take no request from rings that are not enabled, whatever makes it look.
+    pub(super) fn heed_enabled(&mut self) {
+        for ring in [&self.control, &self.cursor] {
+            match ring.enabled {
+                Enabled::No => self.device.suspend_queue(ring.queue),
+                Enabled::Yes => self.device.resume_queue(ring.queue),
+            }
+        }
+    }
+
     /// Starts a ring, or exchanges the kick of one that runs.
     pub(super) fn set_kick(&mut self, mut message: Message) -> Result<Answer, Error> {
         let request = FrontendReq::SET_VRING_KICK;

@@ -82,6 +82,8 @@ impl QueueIndex {
 struct Queues {
     control: Option<VirtQueue>,
     cursor: Option<VirtQueue>,
+    is_control_suspended: bool,
+    is_cursor_suspended: bool,
 }
 
 impl Queues {
@@ -89,6 +91,13 @@ impl Queues {
         match index {
             QueueIndex::Control => &mut self.control,
             QueueIndex::Cursor => &mut self.cursor,
+        }
+    }
+
+    fn is_suspended(&mut self, index: QueueIndex) -> &mut bool {
+        match index {
+            QueueIndex::Control => &mut self.is_control_suspended,
+            QueueIndex::Cursor => &mut self.is_cursor_suspended,
         }
     }
 }

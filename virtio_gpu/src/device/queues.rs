@@ -63,11 +63,27 @@ impl<D: Display> Device<D> {
         })
     }
 
+    /// Takes no request from a queue until [`Device::resume_queue`], whatever
+    /// else happens; what was taken is answered. It may be said of one that
+    /// does not run, and stays so when it is started.
+    pub fn suspend_queue(&mut self, index: QueueIndex) {
+        *self.queues.is_suspended(index) = true;
+    }
+
+    /// Undoes [`Device::suspend_queue`]. There may be requests that nobody
+    /// kicks for any more: [`Device::process_queue`] is to be called.
+    pub fn resume_queue(&mut self, index: QueueIndex) {
+        *self.queues.is_suspended(index) = false;
+    }
+
     /// Works through a queue's requests after a kick, for a bounded time.
     pub fn process_queue(&mut self, index: QueueIndex, now: Instant) -> Turn {
         let Some(memory) = self.memory.clone() else {
             return Turn::default();
         };
+        if *self.queues.is_suspended(index) {
+            return Turn::default();
+        }
         if index == QueueIndex::Control && self.quiescing.is_some() {
             self.held = Some(now);
             return Turn::default();

@@ -44,6 +44,7 @@ impl<D: Display> Device<D> {
         self.held.is_some()
             && self.quiescing.is_none()
             && self.queues.control.is_some()
+            && !self.queues.is_control_suspended
             && self.backend.renderer_has_room()
     }
 

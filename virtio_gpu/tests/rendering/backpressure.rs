@@ -275,3 +275,27 @@ fn a_full_queue_holds_back_no_2d_answer_that_was_due() {
         rig.wait_for(60);
     }
 }
+
+#[test]
+fn a_suspended_queue_is_left_alone_when_the_renderer_has_room_again() {
+    let mut rig = Rig3d::new(Placement::Thread);
+    assert_eq!(rig.create_context(1), OK);
+    rig.rest();
+    rig.journal.pause();
+    for _ in 0..70 {
+        rig.send_in(1, &submit(&[]), Fence::None);
+    }
+    rig.tell();
+    rig.device.suspend_queue(CONTROL);
+
+    rig.journal.resume();
+    rig.rest();
+    assert_eq!(rig.kick(CONTROL), virtio_gpu::Turn::default());
+    assert_eq!(rig.answered().len(), 64, "what was taken is answered");
+    assert_eq!(rig.device.deadline(), None, "nothing is to be done");
+
+    rig.device.resume_queue(CONTROL);
+    let due = rig.device.deadline().expect("nobody kicks for the rest");
+    assert!(due <= std::time::Instant::now());
+    rig.wait_for(6);
+}
