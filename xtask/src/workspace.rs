@@ -78,15 +78,16 @@ impl Workspace {
         self.rig().join("logs")
     }
 
-    /// Builds the guest's drawing programs, and our device when it is to be used; returns the latter.
+    /// Builds the guest's programs, and our device when it is to be used; returns the latter.
     pub(crate) fn build_programs(&self, device: DeviceKind) -> Result<Option<PathBuf>> {
-        let mut command = cargo();
-        command
-            .args(["build", "--release", "--package", "kms_probe"])
-            .args(["--package", "gl_probe"])
-            .current_dir(&self.root);
+        let mut packages = vec!["kms_probe", "gl_probe", "buffer_probe"];
         if device == DeviceKind::Ours {
-            command.args(["--package", "vhost_user_gpu"]);
+            packages.push("vhost_user_gpu");
+        }
+        let mut command = cargo();
+        command.args(["build", "--release"]).current_dir(&self.root);
+        for package in packages {
+            command.args(["--package", package]);
         }
         let log = self.logs().join("build.txt");
         process::run(command, &log, BUILD_LIMIT)?;

@@ -1,12 +1,14 @@
 //! Dumb buffers: what every display driver of the kernel makes, for a CPU to draw into.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use drm::control::Device as _;
 use drm::control::dumbbuffer::DumbBuffer;
-use drm::{ClientCapability, Device as _, DriverCapability};
+use drm::{Device as _, DriverCapability};
 use drm_fourcc::DrmFourcc;
+use nix::errno::Errno;
 
 use crate::allocator::grant;
 use crate::memory::{Memory, dma_buf_size};
@@ -25,6 +27,8 @@ const NAME: &str = "dumb";
 #[derive(Debug)]
 pub struct DumbAllocator {
     card: Card,
+    /// What its buffers are good for.
+    grants: Usage,
 }
 
 #[derive(Debug)]
@@ -57,44 +61,43 @@ impl DumbAllocator {
     /// touched.
     ///
     /// # Errors
-    /// [`Error::WrongDevice`] if the driver has no dumb buffers or the node is for rendering only.
+    /// [`Error::WrongDevice`] if the driver has no dumb buffers. A render node refuses every buffer.
     pub fn new(node: DrmNode) -> Result<Self, Error> {
         let (path, file) = node.into_parts();
         let card = Card(file);
         // Whoever opens a card first becomes its master, which keeps display servers away.
         let _ = card.release_master_lock();
-        // A question that a render node refuses and a card does not.
-        let primary = card.set_client_capability(ClientCapability::UniversalPlanes, true);
-        let able = card.get_driver_capability(DriverCapability::DumbBuffer);
-        match (primary, able) {
-            (Ok(()), Ok(1..)) => Ok(Self { card }),
-            (Err(source), _) | (_, Err(source)) => Err(Error::WrongDevice {
-                path,
-                wanted: "a card's primary node",
-                source,
-            }),
-            (Ok(()), Ok(0)) => Err(Error::WrongDevice {
-                path,
-                wanted: "a card with dumb buffers",
-                source: std::io::ErrorKind::Unsupported.into(),
-            }),
-        }
-    }
-
-    /// A dma-buf of `rows` rows of `width` pixels, and their stride.
-    fn make(&self, place: &Rows, format: DrmFourcc) -> Result<(OwnedFd, u32), Error> {
-        let refused = |source| Error::Refused {
-            allocator: NAME,
-            width: place.width,
-            height: place.rows,
-            format,
+        let displays = Usage::SCANOUT | Usage::CURSOR | Usage::LINEAR;
+        let refused = |source| Error::WrongDevice {
+            path,
+            wanted: "a card with dumb buffers",
             source,
         };
-        let bits = place.bytes_per_pixel.saturating_mul(8);
+        let grants = match card.get_driver_capability(DriverCapability::DumbBuffer) {
+            Ok(0) => return Err(refused(ErrorKind::Unsupported.into())),
+            Ok(_) => displays,
+            // The question is for displays. A driver that has none, such as vgem, may have buffers.
+            Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => Usage::LINEAR,
+            Err(error) => return Err(refused(error)),
+        };
+        Ok(Self { card, grants })
+    }
+
+    /// A dma-buf that holds the picture, and the stride of its rows.
+    fn make(&self, picture: &Picture) -> Result<(OwnedFd, u32), Error> {
+        // The one depth that every driver has; what the bytes mean is said to whoever shows them.
+        const WORD: u32 = 4;
+        let size = (picture.row_bytes.div_ceil(WORD), picture.rows);
         let buffer = self
             .card
-            .create_dumb_buffer((place.width, place.rows), format, bits)
-            .map_err(refused)?;
+            .create_dumb_buffer(size, picture.format, WORD.saturating_mul(8))
+            .map_err(|source| Error::Refused {
+                allocator: NAME,
+                width: picture.width,
+                height: picture.height,
+                format: picture.format,
+                source,
+            })?;
         let handle = Handle {
             card: &self.card,
             buffer,
@@ -109,50 +112,47 @@ impl DumbAllocator {
     }
 }
 
-/// Pixels for which the kernel is asked.
-struct Rows {
+/// A picture, and the rows of bytes that it takes.
+struct Picture {
     width: u32,
+    height: u32,
+    format: DrmFourcc,
+    row_bytes: u32,
     rows: u32,
-    bytes_per_pixel: u32,
 }
 
 impl Allocator for DumbAllocator {
     fn allocate(&mut self, request: &BufferRequest) -> Result<Buffer, Error> {
         let wanted = &request.layout;
-        let rows = Rows {
+        let packed = Layout::packed(wanted.width(), wanted.height(), wanted.format())?;
+        let (dma_buf, stride) = self.make(&Picture {
             width: wanted.width(),
+            height: wanted.height(),
+            format: wanted.format(),
+            row_bytes: packed.stride(),
             rows: wanted.height(),
-            bytes_per_pixel: wanted.bytes_per_pixel(),
-        };
-        let (dma_buf, stride) = self.make(&rows, wanted.format())?;
+        })?;
         let layout = Layout::with_stride(wanted.width(), wanted.height(), stride, wanted.format())?;
         Ok(Buffer::new(layout, memory(dma_buf, layout.size())?))
     }
 
     fn create(&mut self, request: &ImageRequest) -> Result<Image, Error> {
-        let grants = Usage::SCANOUT | Usage::CURSOR | Usage::LINEAR;
-        let usage = grant(NAME, grants, request)?;
+        let usage = grant(NAME, self.grants, request)?;
         let packed = ImageLayout::packed(request.width, request.height, request.format)?;
         let too_many = || Error::BufferTooLarge {
             bytes: packed.size(),
         };
-        // One buffer of the first plane's samples, all planes below each other in it.
-        let first = packed.plane(0)?.layout();
+        // All planes below each other, their rows equally far apart.
         let heights = packed.planes().iter().map(|plane| plane.layout().height());
-        let rows = heights
-            .clone()
-            .try_fold(0_u32, u32::checked_add)
-            .ok_or_else(too_many)?;
-        // A chrominance row of an odd picture is a sample longer than its luminance.
+        let rows = heights.clone().try_fold(0_u32, u32::checked_add);
         let longest = packed.planes().iter().map(|plane| plane.layout().stride());
-        let bytes_per_pixel = first.bytes_per_pixel();
-        let width = longest.max().unwrap_or(0).div_ceil(bytes_per_pixel.max(1));
-        let place = Rows {
-            width,
-            rows,
-            bytes_per_pixel,
-        };
-        let (dma_buf, stride) = self.make(&place, request.format)?;
+        let (dma_buf, stride) = self.make(&Picture {
+            width: request.width,
+            height: request.height,
+            format: request.format,
+            row_bytes: longest.max().unwrap_or(0),
+            rows: rows.ok_or_else(too_many)?,
+        })?;
         let mut offset = 0_u64;
         let mut places = Vec::with_capacity(planes_of(request.format).map_or(0, <[_]>::len));
         for height in heights {

@@ -13,7 +13,7 @@ if [ ! -e "/lib/modules/$release" ]; then
     ln -s "$modules" "/lib/modules/$release"
 fi
 
-for program in kms-probe gl-probe; do
+for program in kms-probe gl-probe buffer-probe; do
     ln -s "$programs/$program" "/run/rig/tools/$program"
 done
 

@@ -55,6 +55,7 @@ fn command(program: &Path, socket: &Path, options: &Options) -> Command {
             value.push(folder);
             command.arg(value)
         }
+        Display::Windows(desktop) => command.arg(desktop),
     };
     command.args(["--renderer", options.renderer.name()]);
     // The tests read what it says there, whatever RUST_LOG may be.

@@ -2,6 +2,7 @@
 
 mod cpio;
 mod daemon;
+pub(crate) mod desktop;
 mod exchange;
 mod initramfs;
 mod machine;

@@ -20,6 +20,8 @@ pub(crate) enum Display {
     Frontend,
     /// As PNG files in a folder.
     Headless(PathBuf),
+    /// In windows: where, in the daemon's own words.
+    Windows(String),
 }
 
 /// What our daemon renders 3D with.

@@ -109,9 +109,17 @@ impl Apt {
 
     /// What the release's own `package` depends on, one level down.
     pub(crate) fn depends(&self, package: &str) -> Result<Vec<String>> {
-        let text = process::capture(
-            &mut self.tool("apt-cache", &["-t", &self.codename, "depends", package]),
-        )?;
+        self.depends_in(&self.codename, package)
+    }
+
+    /// What the newest `package` of the archive depends on, one level down.
+    pub(crate) fn newest_depends(&self, package: &str) -> Result<Vec<String>> {
+        self.depends_in(&self.release, package)
+    }
+
+    fn depends_in(&self, release: &str, package: &str) -> Result<Vec<String>> {
+        let arguments = ["-t", release, "depends", package];
+        let text = process::capture(&mut self.tool("apt-cache", &arguments))?;
         Ok(text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("Depends: "))

@@ -13,6 +13,9 @@ use crate::setup::system::{Family, System};
 
 /// Marks an unpacked kernel as ready for use.
 const INDEXED: &str = "indexed";
+const METAPACKAGE: &str = "linux-image-amd64";
+const RELEASE: &str = "kernel";
+const NEWEST: &str = "kernel-newest";
 
 /// A kernel image and its modules.
 #[derive(Debug, Clone)]
@@ -35,9 +38,8 @@ impl Kernel {
 
 /// Finds a kernel that was unpacked or, where we cannot unpack one, the system's own.
 pub(crate) fn find(rig: &Path, system: &System) -> Option<Kernel> {
-    let folder = rig.join("kernel");
-    if folder.join(INDEXED).is_file() {
-        return find_unpacked(&folder).ok();
+    if let Some(kernel) = find_indexed(&rig.join(RELEASE)) {
+        return Some(kernel);
     }
     if system.family == Family::Debian {
         return None;
@@ -45,20 +47,40 @@ pub(crate) fn find(rig: &Path, system: &System) -> Option<Kernel> {
     first_kernel(Path::new("/lib/modules"), Path::new("/boot"))
 }
 
-/// Unpacks the kernel that Debian's metapackage names, and indexes its modules.
+/// Finds the newest kernel of the archive, if it was unpacked.
+pub(crate) fn find_newest(rig: &Path) -> Option<Kernel> {
+    find_indexed(&rig.join(NEWEST))
+}
+
+fn find_indexed(folder: &Path) -> Option<Kernel> {
+    let is_indexed = folder.join(INDEXED).is_file();
+    is_indexed.then(|| find_unpacked(folder).ok()).flatten()
+}
+
+/// Unpacks the release's own kernel, and indexes its modules.
 pub(crate) fn fetch(apt: &Apt, rig: &Path, busybox: &Path) -> Result<Kernel> {
-    let name = apt
-        .depends("linux-image-amd64")?
+    let names = apt.depends(METAPACKAGE)?;
+    unpack(apt, names, &rig.join(RELEASE), busybox)
+}
+
+/// Unpacks the archive's newest kernel, and indexes its modules.
+pub(crate) fn fetch_newest(apt: &Apt, rig: &Path, busybox: &Path) -> Result<Kernel> {
+    let names = apt.newest_depends(METAPACKAGE)?;
+    unpack(apt, names, &rig.join(NEWEST), busybox)
+}
+
+/// Unpacks the kernel among what Debian's metapackage depends on.
+fn unpack(apt: &Apt, names: Vec<String>, folder: &Path, busybox: &Path) -> Result<Kernel> {
+    let name = names
         .into_iter()
         .find(|name| name.starts_with("linux-image-"))
         .ok_or_else(|| Error::Missing {
-            what: "the archive's linux-image-amd64 names no kernel".to_owned(),
+            what: format!("the archive's {METAPACKAGE} names no kernel"),
             hint: "check the Debian mirror in /etc/apt".to_owned(),
         })?;
-    let folder = rig.join("kernel");
-    apt.unpack("a Debian kernel", &[name], &folder)?;
-    let kernel = find_unpacked(&folder)?;
-    index(&kernel, &folder, busybox)?;
+    apt.unpack("a Debian kernel", &[name], folder)?;
+    let kernel = find_unpacked(folder)?;
+    index(&kernel, folder, busybox)?;
     Ok(kernel)
 }
 

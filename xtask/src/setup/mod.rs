@@ -92,6 +92,26 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<Parts> {
     })
 }
 
+/// The same parts with the archive's newest kernel: what the release's own kernel lacks of dma-bufs
+/// is in there.
+pub(crate) fn with_newest_kernel(workspace: &Workspace, parts: Parts) -> Result<Parts> {
+    let system = System::detect();
+    if system.codename != "bookworm" {
+        return Ok(parts);
+    }
+    let rig = workspace.rig();
+    let _lock = lock(workspace)?;
+    let kernel = match kernel::find_newest(&rig) {
+        Some(kernel) => kernel,
+        None => {
+            let mut apt = None;
+            let apt = private_apt(&mut apt, workspace, &system)?;
+            kernel::fetch_newest(apt, &rig, &parts.busybox)?
+        }
+    };
+    Ok(Parts { kernel, ..parts })
+}
+
 /// Opens the private apt at the first need, so that a complete rig touches no network.
 fn private_apt<'a>(
     apt: &'a mut Option<Apt>,

@@ -88,7 +88,7 @@ const FOR_GL: [Need; 4] = [
     },
 ];
 
-const FOR_TESTS: [Need; 6] = [
+const FOR_TESTS: [Need; 7] = [
     Need {
         sign: Sign::Program("modetest"),
         debian: "libdrm-tests",
@@ -118,6 +118,12 @@ const FOR_TESTS: [Need; 6] = [
         debian: "weston",
         fedora: "weston-demo",
         arch: "weston",
+    },
+    Need {
+        sign: Sign::Program("Xvfb"),
+        debian: "xvfb",
+        fedora: "xorg-x11-server-Xvfb",
+        arch: "xorg-server-xvfb",
     },
     Need {
         sign: Sign::Program("seatd-launch"),

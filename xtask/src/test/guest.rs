@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process;
 use crate::progress;
+use crate::rig::desktop::{Desktop, DesktopKind};
 use crate::rig::{DeviceKind, Display, Options, Renderer, Session};
 use crate::setup::{self, Parts, Purpose};
 use crate::test::report::{Outcome, Report};
-use crate::test::{gl, scenes, wire};
+use crate::test::{desktops, gl, scenes, wire};
 use crate::workspace::Workspace;
 
 /// A test on a running guest.
@@ -25,6 +26,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) out: &'a Path,
     /// The folder of a headless display's pictures.
     pub(crate) headless: &'a Path,
+    /// Where the daemon has its windows, if it has some.
+    pub(crate) desktop: Option<&'a Desktop>,
     /// Where the guest's programs are, for a reference on the host.
     pub(crate) programs: &'a Path,
 }
@@ -68,6 +71,16 @@ const WITH_GL: [(&str, Scene); 9] = [
     ("3D: reboot with the device kept", gl::reboot),
 ];
 
+const IN_WAYLAND: [(&str, Scene); 2] = [
+    ("in a window of Weston: page flips", desktops::flips),
+    ("in a window of Weston: another mode", desktops::mode),
+];
+
+const IN_X11: [(&str, Scene); 2] = [
+    ("in a window of Xvfb: page flips", desktops::flips),
+    ("in a window of Xvfb: another mode", desktops::mode),
+];
+
 const STAYED_2D: &str = "headless: none of that needed the renderer";
 
 const EXIT_CODE: &str = "exit code of `cargo xtask guest`";
@@ -89,6 +102,8 @@ pub(crate) fn run(
             .chain(&ON_THE_WIRE)
             .chain(&HEADLESS)
             .chain(&WITH_GL)
+            .chain(&IN_WAYLAND)
+            .chain(&IN_X11)
             .map(|(name, _)| *name);
         for name in names.chain([STAYED_2D, EXIT_CODE, DEMO]) {
             skip(report, name, "the guest rig needs an x86-64 host")?;
@@ -113,6 +128,7 @@ pub(crate) fn run(
         parts: &parts,
         daemon: daemon.as_deref(),
         headless: workspace.out().join("headless"),
+        desktop: None,
         session: None,
     };
     let front_end = Options {
@@ -150,7 +166,7 @@ pub(crate) fn run(
         label: "test-3d".to_owned(),
         renderer: Renderer::Virgl,
         max_outputs: 1,
-        ..front_end
+        ..front_end.clone()
     };
     for (scenes, options) in [
         (&ON_THE_WIRE[..], &tapped),
@@ -173,6 +189,22 @@ pub(crate) fn run(
             })?;
         }
     }
+    for (kind, scenes, label) in [
+        (DesktopKind::Wayland, &IN_WAYLAND, "test-wayland"),
+        (DesktopKind::X11, &IN_X11, "test-x11"),
+    ] {
+        let scenes: Vec<_> = scenes
+            .iter()
+            .copied()
+            .filter(|scene| wanted(&scene))
+            .collect();
+        let options = Options {
+            label: label.to_owned(),
+            max_outputs: 1,
+            ..front_end.clone()
+        };
+        house.play_in_windows(report, kind, &scenes, options)?;
+    }
     if named(EXIT_CODE) {
         report.check(EXIT_CODE, || exit_code(device))?;
     }
@@ -193,6 +225,7 @@ struct House<'a> {
     parts: &'a Parts,
     daemon: Option<&'a Path>,
     headless: PathBuf,
+    desktop: Option<Desktop>,
     session: Option<Session>,
 }
 
@@ -214,6 +247,7 @@ impl House<'_> {
                 session,
                 out: &self.workspace.out(),
                 headless: &self.headless,
+                desktop: self.desktop.as_ref(),
                 programs: &self.workspace.programs(),
             };
             scene(&mut stage)
@@ -225,6 +259,48 @@ impl House<'_> {
             self.session = None;
         }
         Ok(())
+    }
+
+    /// Plays scenes while the daemon has its windows on a desktop of this kind.
+    fn play_in_windows(
+        &mut self,
+        report: &mut Report,
+        kind: DesktopKind,
+        scenes: &[(&'static str, Scene)],
+        mut options: Options,
+    ) -> Result<()> {
+        if scenes.is_empty() {
+            return Ok(());
+        }
+        let log = self
+            .workspace
+            .logs()
+            .join(format!("{}-desktop.txt", options.label));
+        let started = match options.device {
+            DeviceKind::Qemu => Err(Error::Unsuitable("it is about our daemon".to_owned())),
+            DeviceKind::Ours => Desktop::start(kind, &log),
+        };
+        let desktop = match started {
+            Ok(desktop) => desktop,
+            Err(Error::Unsuitable(why)) => {
+                for (name, _) in scenes {
+                    skip(report, name, &why)?;
+                }
+                return Ok(());
+            }
+            Err(error) => {
+                report.check("guest: a desktop of the host", || Err(error))?;
+                return Ok(());
+            }
+        };
+        options.display = Display::Windows(desktop.display().to_owned());
+        self.desktop = Some(desktop);
+        for (name, scene) in scenes {
+            self.play(report, name, *scene, &options)?;
+        }
+        let closed = self.close();
+        self.desktop = None;
+        closed
     }
 
     fn close(&mut self) -> Result<()> {

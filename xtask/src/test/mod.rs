@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every check there is, one line each, one summary.
 
+mod buffers;
 mod checks;
+mod desktops;
 mod gl;
 mod guest;
 mod report;
@@ -20,7 +22,7 @@ pub(crate) struct TestArgs {
     /// The checks to run; all when none is named
     #[arg(value_enum)]
     groups: Vec<Group>,
-    /// Run only the guest tests whose names contain one of these
+    /// Run only the guest and buffer tests whose names contain one of these
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
     /// Whose virtio-gpu the guest tests use: to tell a wrong test from a wrong device
@@ -43,17 +45,20 @@ enum Group {
     Unit,
     /// What is done again and again leaves nothing behind
     Soak,
+    /// Buffers on the device nodes of a guest
+    Buffers,
     /// A real Linux guest
     Guest,
 }
 
-const ALL: [Group; 7] = [
+const ALL: [Group; 8] = [
     Group::Fmt,
     Group::Clippy,
     Group::Doc,
     Group::Length,
     Group::Unit,
     Group::Soak,
+    Group::Buffers,
     Group::Guest,
 ];
 
@@ -77,6 +82,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
             Group::Length => checks::length(workspace, &mut report),
             Group::Unit => checks::unit(workspace, &mut report)?,
             Group::Soak => checks::soak(workspace, &mut report)?,
+            Group::Buffers => buffers::run(workspace, &arguments.only, &mut report)?,
             Group::Guest => {
                 guest::run(workspace, arguments.device, &arguments.only, &mut report)?;
             }

@@ -1,0 +1,136 @@
+//! Buffers on real device nodes, which a guest has and the host may not: the guest's own virtio-gpu
+//! and vgem, `/dev/udmabuf`. `buffer_probe` does the work there; here its verdicts become lines.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::progress;
+use crate::rig::{DeviceKind, Options, Renderer, Session};
+use crate::setup::{self, Purpose};
+use crate::test::report::{Outcome, Report};
+use crate::workspace::Workspace;
+
+/// Libraries are loaded over 9p, and a shader compiler may be among them.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The probe's exit code where the machine lacks what was asked for.
+const ABSENT: i32 = 77;
+const CYCLES: &str = "1000";
+
+/// The name of a check and what the probe is told.
+const CHECKS: [(&str, &[&str]); 10] = [
+    ("buffers: memfd", &["share", "memfd"]),
+    ("buffers: udmabuf", &["share", "udmabuf"]),
+    ("buffers: dumb on virtio_gpu", &["share", "dumb@virtio_gpu"]),
+    ("buffers: dumb on vgem", &["share", "dumb@vgem"]),
+    ("buffers: GBM on virgl", &["share", "gbm@virtio_gpu"]),
+    (
+        "buffers: memfd leaves nothing",
+        &["cycle", "memfd", "--count", CYCLES],
+    ),
+    (
+        "buffers: udmabuf leaves nothing",
+        &["cycle", "udmabuf", "--count", CYCLES],
+    ),
+    (
+        "buffers: dumb on virtio_gpu leaves nothing",
+        &["cycle", "dumb@virtio_gpu", "--count", CYCLES],
+    ),
+    (
+        "buffers: dumb on vgem leaves nothing",
+        &["cycle", "dumb@vgem", "--count", CYCLES],
+    ),
+    (
+        "buffers: GBM on virgl leaves nothing",
+        &["cycle", "gbm@virtio_gpu", "--count", CYCLES],
+    ),
+];
+
+/// Boots a guest with the newest kernel and runs the probe in it.
+pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -> Result<()> {
+    let named = |name: &str| only.is_empty() || only.iter().any(|text| name.contains(text));
+    let wanted: Vec<_> = CHECKS.iter().filter(|(name, _)| named(name)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    if !cfg!(target_arch = "x86_64") {
+        for (name, _) in wanted {
+            let why = "the guest rig needs an x86-64 host".to_owned();
+            report.check(name, || Ok(Outcome::Skipped(why)))?;
+        }
+        return Ok(());
+    }
+    let mut session = match boot(workspace) {
+        Ok(session) => session,
+        Err(error) => {
+            report.check("buffers: a guest", || Err(error))?;
+            return Ok(());
+        }
+    };
+    for (name, words) in wanted {
+        report.check(name, || probe(&mut session, words))?;
+    }
+    session.quit()
+}
+
+fn boot(workspace: &Workspace) -> Result<Session> {
+    let parts = setup::ensure(workspace, Purpose::Test)?;
+    let parts = setup::with_newest_kernel(workspace, parts)?;
+    let building = progress::Stage::start("build the device", Duration::from_secs(60));
+    let daemon = workspace.build_programs(DeviceKind::Ours)?;
+    building.done_quietly();
+    let options = Options {
+        label: "test-buffers".to_owned(),
+        renderer: Renderer::Virgl,
+        ..Options::default()
+    };
+    let mut session = Session::boot(workspace, &parts, daemon.as_deref(), &options)?;
+    // A kernel without it has the checks of vgem skipped.
+    let job = session.start(&["modprobe", "vgem"])?;
+    session.wait_for_end(&job, LIMIT)?;
+    Ok(session)
+}
+
+fn probe(session: &mut Session, words: &[&str]) -> Result<Outcome> {
+    let mut command = vec!["buffer-probe"];
+    command.extend(words);
+    let job = session.start(&command)?;
+    let (code, output) = session.wait_for_end(&job, LIMIT)?;
+    verdict(code, &output).map_err(|error| error.with_logs(|| session.logs()))
+}
+
+fn verdict(code: i32, output: &str) -> Result<Outcome> {
+    let last = output.lines().last().unwrap_or_default();
+    match code {
+        0 => Ok(Outcome::Passed),
+        ABSENT => Ok(Outcome::Skipped(
+            last.strip_prefix("absent: ").unwrap_or(last).to_owned(),
+        )),
+        _ => Err(Error::Protocol {
+            peer: "buffer-probe",
+            message: format!("ended with {code}: {}", output.trim()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_lacks_is_skipped_with_the_probes_reason() {
+        let outcome = verdict(77, "shared\nabsent: no card: /dev/dri has none\n").unwrap();
+
+        let why = match outcome {
+            Outcome::Skipped(why) => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why, "no card: /dev/dri has none");
+    }
+
+    #[test]
+    fn a_failure_has_all_the_probe_said() {
+        let failure = verdict(1, "shared\nerror: plane 0 is wrong\n").unwrap_err();
+
+        assert!(failure.to_string().contains("error: plane 0 is wrong"));
+    }
+}
