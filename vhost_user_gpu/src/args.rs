@@ -9,6 +9,8 @@ use clap::{ArgGroup, Parser, ValueEnum};
 use gpu_display::AbsoluteAxes;
 use log::LevelFilter;
 
+use crate::remote_display::SharedPictures;
+
 /// The most scanouts that a virtio-gpu device has (VIRTIO 1.4 §5.7.6.8, VIRTIO_GPU_MAX_SCANOUTS).
 const MAX_SCANOUTS: usize = 16;
 
@@ -66,6 +68,11 @@ pub struct Args {
     /// The capability sets to offer to the guest, in this order [default: all of them]
     #[arg(long, value_name = "SET,…", value_delimiter = ',')]
     pub capsets: Vec<Capset>,
+
+    /// The front end draws with GL (QEMU: `-display …,gl=on`), which it does not say by itself: hand it what a GPU
+    /// draws, instead of pixels. A front end without GL shows nothing then
+    #[arg(long)]
+    frontend_gl: bool,
 
     /// Size of a screen that the front end does not show, and its refresh rate; once for each screen
     /// [default: 1280x800@60]
@@ -146,6 +153,16 @@ pub enum Capset {
 }
 
 impl Args {
+    /// Whether the front end is handed what a GPU draws.
+    #[must_use]
+    pub const fn shared_pictures(&self) -> SharedPictures {
+        if self.frontend_gl {
+            SharedPictures::Yes
+        } else {
+            SharedPictures::No
+        }
+    }
+
     /// What renders 3D for the guest.
     #[must_use]
     pub const fn renderer(&self) -> Renderer {

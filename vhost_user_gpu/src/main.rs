@@ -70,7 +70,8 @@ fn run(args: &Args) -> Result<Ended, Error> {
         signals,
     };
     let input = InputSockets::bind(args)?;
-    let screens = Screens::new(args.display.clone(), &args.scanout, input)?;
+    let mut screens = Screens::new(args.display.clone(), &args.scanout, input)?;
+    screens.set_shared_pictures(args.shared_pictures());
     daemon.run(screens)
 }
 

@@ -36,6 +36,7 @@ const WORDS: &[&str] = &[
     "--render-node",
     "-r",
     "--render-node=/dev/dri/renderD128",
+    "--frontend-gl",
     "--capsets",
     "--capsets=virgl,virgl2",
     "virgl2,virgl",

@@ -24,6 +24,8 @@ use gpu_display::{
 use msg_socket::{Wait, recv_with_fds};
 use vhost_user_gpu::remote_display::{RemoteDisplay, SharedPictures};
 
+use conformance::daemon::Daemon;
+use conformance::front_end::FrontEnd;
 use conformance::gpu_socket::*;
 use support::remote::*;
 
@@ -39,8 +41,8 @@ const XR24: u32 = 0x3432_5258;
 
 /// A display that hands pictures over, whose front end has these protocol features.
 fn sharing(features: u64) -> (RemoteDisplay, GpuSocket) {
-    let display = RemoteDisplay::new().unwrap();
-    let mut display = display.with_shared_pictures(SharedPictures::Yes);
+    let mut display = RemoteDisplay::new().unwrap();
+    display.set_shared_pictures(SharedPictures::Yes);
     let mut gpu = attach(&mut display);
     gpu.features = features;
     answer_greeting(&mut display, &mut gpu);
@@ -166,14 +168,29 @@ fn it_is_handed_over_without_a_modifier_where_it_needs_none() {
 #[test]
 fn its_use_is_agreed_on_in_the_greeting() {
     for (shared, used) in [(SharedPictures::Yes, 3_u64), (SharedPictures::No, 1)] {
-        let display = RemoteDisplay::new().unwrap();
-        let mut display = display.with_shared_pictures(shared);
+        let mut display = RemoteDisplay::new().unwrap();
+        display.set_shared_pictures(shared);
         let mut gpu = attach(&mut display);
         assert_eq!(gpu.read().request, GET_PROTOCOL_FEATURES);
         gpu.reply(GET_PROTOCOL_FEATURES, &7_u64.to_ne_bytes());
         dispatch(&mut display);
 
         assert_eq!(gpu.read().payload, used.to_ne_bytes(), "{shared:?}");
+    }
+}
+
+#[test]
+fn the_daemon_agrees_on_it_if_it_is_told_that_the_front_end_has_gl() {
+    for (arguments, used) in [(&["--frontend-gl"][..], 3_u64), (&[], 1)] {
+        let daemon = Daemon::start_with(support::PROGRAM, arguments);
+        let mut front_end = FrontEnd::connect(&daemon);
+        front_end.realize();
+        let mut gpu = front_end.send_gpu_socket();
+        assert_eq!(gpu.read().request, GET_PROTOCOL_FEATURES);
+
+        gpu.reply(GET_PROTOCOL_FEATURES, &3_u64.to_ne_bytes());
+
+        assert_eq!(gpu.read().payload, used.to_ne_bytes(), "{arguments:?}");
     }
 }
 

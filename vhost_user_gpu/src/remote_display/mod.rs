@@ -114,13 +114,9 @@ impl RemoteDisplay {
         })
     }
 
-    /// The same display, which hands pictures in a GPU's memory over or not. At first it does not.
-    #[must_use]
-    pub fn with_shared_pictures(self, shared_pictures: SharedPictures) -> Self {
-        Self {
-            shared_pictures,
-            ..self
-        }
+    /// Says whether pictures in a GPU's memory are handed over, to the next socket. At first they are not.
+    pub fn set_shared_pictures(&mut self, shared_pictures: SharedPictures) {
+        self.shared_pictures = shared_pictures;
     }
 
     /// Does something with the socket, if there is one, and lets go of it when that fails.

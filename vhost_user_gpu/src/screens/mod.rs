@@ -22,7 +22,7 @@ use crate::Error;
 use crate::args::{DisplayChoice, Screen};
 use crate::input::InputSockets;
 use crate::poller::{Poller, Token, Watched};
-use crate::remote_display::{FrontEndSocket, RemoteDisplay};
+use crate::remote_display::{FrontEndSocket, RemoteDisplay, SharedPictures};
 
 /// The screen of a display that the front end does not show, if none is given.
 const DEFAULT_SCREEN: Screen = Screen {
@@ -113,6 +113,11 @@ impl Screens {
             log::info!("display: {}, as the command line says", this.name());
         }
         Ok(this)
+    }
+
+    /// Says whether the front end is handed pictures in a GPU's memory. At first it is not.
+    pub fn set_shared_pictures(&mut self, shared_pictures: SharedPictures) {
+        self.remote.set_shared_pictures(shared_pictures);
     }
 
     /// The number of scanouts that the device needs.
