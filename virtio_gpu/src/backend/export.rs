@@ -2,13 +2,21 @@
 //! pixels.
 
 use gpu_display::Display;
-use resource_bridge::{Buffer, Description, Plane, Reason, Sharing};
+use gpu_renderer::{DmaBuf, RenderError, Work};
+use resource_bridge::{Buffer, Description, Plane, Reason, Sharing, Ticket};
 
 use super::Backend;
+use super::rendering::{Expected, resource_id};
 use crate::protocol::ResourceId;
 
 /// The modifier of rows that follow each other, `DRM_FORMAT_MOD_LINEAR`.
 const LINEAR: u64 = 0;
+
+/// Which question of another device model the renderer was asked for.
+pub(super) type Export = Ticket;
+
+/// The answer to it.
+pub(super) type Exported = (Ticket, Result<Buffer, Reason>);
 
 impl<D: Display> Backend<D> {
     /// What a resource is, for those who decide whether it may leave.
@@ -29,20 +37,67 @@ impl<D: Display> Backend<D> {
         })
     }
 
-    /// Shares the pixels of a resource. Those of a 2D resource move to a
-    /// memory file the first time, and stay there until the renderer takes
-    /// them over; the charge for them stays the same.
-    pub fn share(&mut self, id: ResourceId, generation: u64) -> Sharing {
-        if !self.resources.is_generation(id, generation) {
+    /// Shares the resource that was described. The pixels of a 2D resource
+    /// move to a memory file the first time, and stay there until the renderer
+    /// takes them over; the charge for them stays the same. What the renderer
+    /// has is shared by it, and comes with [`Backend::next_export`].
+    pub fn export(&mut self, described: &Description, ticket: Ticket) -> Sharing {
+        let id = ResourceId(described.resource);
+        if !self.resources.is_generation(id, described.generation) {
             return Sharing::Done(Err(Reason::Gone));
         }
-        if self.resources.is_rendered(id) {
-            return Sharing::Done(Err(Reason::RendererSharesNothing));
+        if !self.resources.is_rendered(id) {
+            return Sharing::Done(self.export_pixels(id));
         }
-        Sharing::Done(self.share_pixels(id))
+        let has_room = self.renderer_has_room();
+        match &mut self.rendering {
+            Some(rendering) if rendering.queue().shares_textures() && has_room => {
+                let work = Work::Share {
+                    resource: resource_id(id),
+                };
+                let generation = described.generation;
+                let expected = Expected::Export { ticket, generation };
+                self.render_aside(work, expected);
+                Sharing::Later
+            }
+            Some(rendering) if rendering.queue().shares_textures() => {
+                Sharing::Done(Err(Reason::TooManyQuestions))
+            }
+            _ => Sharing::Done(Err(Reason::RendererSharesNothing)),
+        }
     }
 
-    fn share_pixels(&mut self, id: ResourceId) -> Result<Buffer, Reason> {
+    /// What [`Backend::export`] did not have at once. It comes once for each
+    /// ticket, also if the resource or everything else is gone.
+    pub fn next_export(&mut self) -> Option<(Ticket, Result<Buffer, Reason>)> {
+        self.exported.pop_front()
+    }
+
+    pub(super) fn finish_export(
+        &mut self,
+        ticket: Export,
+        generation: u64,
+        picture: Result<DmaBuf, RenderError>,
+    ) {
+        let exported = match picture {
+            Ok(picture) => Ok(buffer_of(generation, picture)),
+            Err(error) => {
+                self.warn("a resource cannot be shared", &error);
+                Err(Reason::RendererFailed)
+            }
+        };
+        self.exported.push_back((ticket, exported));
+    }
+
+    /// Tells those who wait that there will be nothing.
+    pub(super) fn give_up_exports(&mut self, unanswered: Vec<Export>) {
+        let gone = unanswered
+            .into_iter()
+            .map(|ticket| (ticket, Err(Reason::Gone)));
+        self.exported.extend(gone);
+    }
+
+    fn export_pixels(&mut self, id: ResourceId) -> Result<Buffer, Reason> {
         let others = self.resources.shared();
         let resource = self.resources.get(id);
         let resource = resource.map_err(|_| Reason::UnknownResource)?;
@@ -75,5 +130,32 @@ impl<D: Display> Backend<D> {
                 stride: layout.stride(),
             }],
         })
+    }
+}
+
+/// A picture of the renderer's, for others.
+fn buffer_of(generation: u64, picture: DmaBuf) -> Buffer {
+    let rows = u64::from(picture.height);
+    let end = |plane: &gpu_renderer::Plane| {
+        let pixels = u64::from(plane.stride).saturating_mul(rows);
+        pixels.saturating_add(plane.offset.into())
+    };
+    Buffer {
+        generation,
+        width: picture.width,
+        height: picture.height,
+        format: picture.fourcc,
+        modifier: picture.modifier,
+        size: picture.planes.iter().map(end).max().unwrap_or(0),
+        mappable: picture.modifier == Some(LINEAR),
+        planes: picture
+            .planes
+            .into_iter()
+            .map(|plane| Plane {
+                fd: plane.fd,
+                offset: plane.offset,
+                stride: plane.stride,
+            })
+            .collect(),
     }
 }

@@ -17,6 +17,7 @@ mod scanout;
 mod source;
 mod transfer;
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::time::Instant;
 
@@ -34,6 +35,7 @@ use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
 use crate::throttle::Throttle;
 use context::EarlyStream;
+use export::Exported;
 use rendering::Rendering;
 pub use rendering::{RenderNews, RenderStatistics};
 use transfer::LongTransfer;
@@ -86,6 +88,8 @@ pub struct Backend<D> {
     scanouts: Vec<Scanout>,
     /// Resources whose pixels are in memory files, and some that are gone.
     in_files: Vec<ResourceId>,
+    /// What other device models asked for and may have now.
+    exported: VecDeque<Exported>,
     queries: Vec<PendingQuery>,
     finished: Vec<Finished>,
     last_ticket: u64,
@@ -112,6 +116,7 @@ impl<D: Display> Backend<D> {
             contexts: ContextTable::default(),
             scanouts: (0..scanouts).map(|_| Scanout::default()).collect(),
             in_files: Vec::new(),
+            exported: VecDeque::new(),
             queries: Vec::new(),
             finished: Vec::new(),
             last_ticket: 0,
@@ -338,7 +343,8 @@ impl<D: Display> Backend<D> {
         self.resources = ResourceTable::default();
         self.contexts = ContextTable::default();
         if let Some(rendering) = &mut self.rendering {
-            rendering.reset();
+            let unanswered = rendering.reset();
+            self.give_up_exports(unanswered);
         }
         self.in_files.clear();
         self.queries.clear();

@@ -6,6 +6,7 @@ use gpu_buffer::DrmFourcc;
 use gpu_display::{Damage, Display};
 use gpu_renderer::{Capsets, Completion, JobId, RenderError, RenderQueue, When, Work};
 
+use super::export::Export;
 use super::{Backend, Outcome};
 use crate::error::{CommandError, chain_of};
 use crate::fence::{Ticket, Timeline};
@@ -99,6 +100,8 @@ pub(super) enum Expected {
     },
     /// The memory of a resource comes.
     Share { resource: ResourceId },
+    /// Another device model gets the memory of a resource.
+    Export { ticket: Export, generation: u64 },
     /// What changed in a shared picture is drawn.
     Drawn {
         index: usize,
@@ -156,12 +159,19 @@ impl Rendering {
         &mut self.statistics
     }
 
-    /// Forgets what jobs were for, and has the renderer start over.
-    pub(super) fn reset(&mut self) {
-        self.expected.clear();
+    /// Forgets what jobs were for, and has the renderer start over. Returns
+    /// the questions of others that will have no answer.
+    pub(super) fn reset(&mut self) -> Vec<Export> {
+        let expected = self.expected.drain();
+        let unanswered = expected.filter_map(|(_, expected)| match expected {
+            Expected::Export { ticket, .. } => Some(ticket),
+            _ => None,
+        });
+        let unanswered = unanswered.collect();
         self.unshown.clear();
         self.push(Work::Reset, When::Taken, Expected::Aside);
         self.memory = MemoryAccess::Granted;
+        unanswered
     }
 }
 
@@ -339,6 +349,11 @@ impl<D: Display> Backend<D> {
                 let missing = RenderError::Impossible("sharing without a picture");
                 let picture = result.and_then(|()| completion.shared.ok_or(missing));
                 self.finish_share(resource, completion.job, picture);
+            }
+            Expected::Export { ticket, generation } => {
+                let missing = RenderError::Impossible("sharing without a picture");
+                let picture = result.and_then(|()| completion.shared.ok_or(missing));
+                self.finish_export(ticket, generation, picture);
             }
             Expected::Drawn {
                 index,

@@ -10,7 +10,8 @@ use crate::protocol::ResourceId;
 
 /// A resource's pixels are handed out where they are: what others draw there
 /// is on screen with the guest's next flush of it. A resource that becomes the
-/// renderer's leaves that memory; who asks again learns so.
+/// renderer's leaves that memory; who asks again gets what the renderer has,
+/// where it shares its textures.
 impl<D: Display> Owner for Device<D> {
     fn describe(&mut self, key: Key) -> Result<Description, Reason> {
         match key {
@@ -19,13 +20,12 @@ impl<D: Display> Owner for Device<D> {
         }
     }
 
-    fn share(&mut self, resource: &Description, _ticket: Ticket) -> Sharing {
-        let id = ResourceId(resource.resource);
-        self.backend.share(id, resource.generation)
+    fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing {
+        self.backend.export(resource, ticket)
     }
 
     fn next_shared(&mut self) -> Option<(Ticket, Result<Buffer, Reason>)> {
-        None
+        self.backend.next_export()
     }
 
     fn fence(&mut self, _seqno: u64) -> Result<OwnedFd, Reason> {

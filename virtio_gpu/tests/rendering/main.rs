@@ -18,6 +18,7 @@ mod backpressure;
 mod contexts;
 mod cursors;
 mod early_streams;
+mod exports;
 mod features;
 mod fences;
 mod late_failures;
