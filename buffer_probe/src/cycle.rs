@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use gpu_buffer::{Access, Allocator, DrmFourcc, ImageRequest, Rect};
+use gpu_buffer::{
+    Access, Allocator, BufferRequest, DrmFourcc, Error as BufferError, ImageRequest, Layout, Rect,
+};
 
 use crate::error::{Error, Result};
 use crate::source::Source;
@@ -64,6 +66,19 @@ fn repeat(source: &Source, allocator: &mut dyn Allocator, count: u32) -> Result<
             .map(0, Rect::new(1, 2, 3, 4), Access::Write)
             .map_err(Error::buffer("map"))?;
         image.export().map_err(Error::buffer("export"))?;
+        drop(image);
+        stays_mapped(source, allocator)?;
     }
     Ok(())
+}
+
+/// A buffer that stays mapped as long as it lives, where the driver allows that.
+fn stays_mapped(source: &Source, allocator: &mut dyn Allocator) -> Result<()> {
+    let layout = Layout::packed(64, 64, DrmFourcc::Xrgb8888);
+    let layout = layout.map_err(Error::buffer("lay a picture out"))?;
+    match allocator.allocate(&BufferRequest { layout }) {
+        Err(BufferError::Map { .. }) if source.mapped_by().is_some() => Ok(()),
+        Err(error) => Err(Error::buffer("allocate")(error)),
+        Ok(_) => Ok(()),
+    }
 }

@@ -1,14 +1,17 @@
 //! Makes, shares and checks pixel buffers on a machine's device nodes.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "sizes are the probe's own, and overflow checks stay on in every profile"
 )]
 
 mod check;
+mod choose;
 mod cycle;
 mod error;
+mod fence;
+mod pages;
 mod pattern;
 mod share;
 mod source;
@@ -46,6 +49,17 @@ enum Command {
         #[arg(long, default_value_t = 1000)]
         count: u32,
     },
+    /// Say which allocator serves, and why no better one
+    Choose {
+        /// What it is for
+        purpose: choose::Purpose,
+        /// The allocator that it has to be
+        expected: Option<String>,
+    },
+    /// Read a buffer only after the device that draws into it: vgem plays the device
+    Fence,
+    /// Make a dma-buf of scattered pages, and see that it is those pages
+    Pages,
     /// Check the image whose memory is the standard input: the second process of `share`
     #[command(hide = true)]
     Check(check::CheckArgs),
@@ -55,6 +69,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Share { source } => share::run(&source),
         Command::Cycle { source, count } => cycle::run(&source, count),
+        Command::Choose { purpose, expected } => choose::run(purpose, expected.as_deref()),
+        Command::Fence => fence::run(),
+        Command::Pages => pages::run(),
         Command::Check(arguments) => check::run(&arguments),
     };
     match result {

@@ -74,7 +74,8 @@ pub(crate) fn gbm(driver: &str) -> Result<GbmAllocator> {
     GbmAllocator::new(node).map_err(Error::buffer("open the render node"))
 }
 
-fn node(kind: NodeKind, driver: &str) -> Result<DrmNode> {
+/// The node of `driver`, and no other.
+pub(crate) fn node(kind: NodeKind, driver: &str) -> Result<DrmNode> {
     let node = render_node::choose(Path::new(DRI_FOLDER), kind, Some(driver)).map_err(absent)?;
     if node.driver() == driver {
         Ok(node)
@@ -87,6 +88,7 @@ fn node(kind: NodeKind, driver: &str) -> Result<DrmNode> {
     }
 }
 
-fn absent(error: gpu_buffer::Error) -> Error {
+/// A failure that says that the machine lacks something.
+pub(crate) fn absent(error: gpu_buffer::Error) -> Error {
     Error::Absent(explain(&error))
 }
