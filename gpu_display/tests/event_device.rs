@@ -9,7 +9,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gpu_display::KeyState::{Pressed, Released};
 use gpu_display::{
@@ -276,14 +276,32 @@ fn a_device_that_is_gone_is_forgotten() {
     drop(socket);
     queue.key(0, u32::from(KEY_A), Pressed);
     queue.key(0, u32::from(BTN_LEFT), Pressed);
-    devices.take_from(&mut queue);
+    devices.take_from(&mut queue, Instant::now());
 
     assert_eq!(read(&mut mouse_socket), [(1, 0x110, 1), SYN]);
     assert!(!devices.is_empty());
-    assert_eq!(devices.deadline(Instant::now()), None);
+    assert_eq!(devices.deadline(), None);
     drop(mouse_socket);
-    devices.take_from(&mut queue);
+    devices.take_from(&mut queue, Instant::now());
     assert!(devices.is_empty());
+}
+
+#[test]
+fn a_device_that_does_not_read_is_looked_at_again_a_moment_later() {
+    let (keyboard, _socket) = device(EventDeviceKind::Keyboard, None);
+    let mut devices = EventDevices::default();
+    devices.attach(keyboard);
+    let mut queue = InputQueue::new();
+    let now = Instant::now();
+
+    while devices.deadline().is_none() {
+        queue.key(0, u32::from(KEY_A), Pressed);
+        queue.key(0, u32::from(KEY_A), Released);
+        devices.take_from(&mut queue, now);
+    }
+
+    let moment = Duration::from_millis(20);
+    assert_eq!(devices.deadline(), Some(now + moment));
 }
 
 #[test]
@@ -291,7 +309,7 @@ fn without_devices_input_waits() {
     let mut queue = InputQueue::new();
     queue.key(0, u32::from(KEY_A), Pressed);
 
-    EventDevices::default().take_from(&mut queue);
+    EventDevices::default().take_from(&mut queue, Instant::now());
 
     assert_eq!(queue.take_next(), Some(on(0, key(KEY_A, Pressed))));
 }

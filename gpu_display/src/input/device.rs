@@ -141,6 +141,8 @@ impl EventDevice {
 #[derive(Debug, Default)]
 pub struct EventDevices {
     devices: Vec<EventDevice>,
+    /// When to look again at those that did not read.
+    due: Option<Instant>,
 }
 
 impl EventDevices {
@@ -155,19 +157,20 @@ impl EventDevices {
     }
 
     /// Tells the devices all that waits, if there are any. One that is gone is forgotten.
-    pub fn take_from(&mut self, queue: &mut InputQueue) {
+    pub fn take_from(&mut self, queue: &mut InputQueue, now: Instant) {
         self.keep(EventDevice::flush);
         while !self.devices.is_empty()
             && let Some(input) = queue.take_next()
         {
             self.keep(|device| device.send(&input));
         }
+        let pending = self.devices.iter().any(EventDevice::is_pending);
+        self.due = pending.then(|| now.checked_add(PAUSE).unwrap_or(now));
     }
 
     /// When to call [`EventDevices::take_from`] even if nothing happened.
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let pending = self.devices.iter().any(EventDevice::is_pending);
-        pending.then(|| now.checked_add(PAUSE).unwrap_or(now))
+    pub fn deadline(&self) -> Option<Instant> {
+        self.due
     }
 
     fn keep(&mut self, mut work: impl FnMut(&mut EventDevice) -> io::Result<()>) {

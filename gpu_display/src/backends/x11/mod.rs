@@ -291,7 +291,7 @@ impl Display for X11Display {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let devices = self.devices.deadline(Instant::now());
+        let devices = self.devices.deadline();
         let deadlines = [self.state.deadline(), self.retry.due(), devices];
         deadlines.into_iter().flatten().min()
     }
@@ -311,7 +311,7 @@ impl Display for X11Display {
         }
         self.state.do_due_work();
         self.flush();
-        self.devices.take_from(&mut self.state.input);
+        self.devices.take_from(&mut self.state.input, now);
         Ok(())
     }
 
