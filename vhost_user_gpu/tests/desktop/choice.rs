@@ -22,7 +22,7 @@ fn daemon(directory: &Path, environment: &[(&str, &str)]) -> (Running, FrontEnd)
     command
         .arg("--socket-path")
         .arg(&socket)
-        .args(["--renderer", "none", "--scanout", "320x240"])
+        .args(["--renderer", "none", "--scanout", "320x240", "--persistent"])
         .env_remove("WAYLAND_DISPLAY")
         .env_remove("DISPLAY")
         .env("XDG_RUNTIME_DIR", directory)
@@ -39,13 +39,18 @@ fn log(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("log")).unwrap()
 }
 
-/// The one line that says which display it is.
-fn said(directory: &Path) -> String {
+/// The lines that say which display it is.
+fn all_said(directory: &Path) -> Vec<String> {
     let log = log(directory);
-    let mut lines = log.lines().filter_map(|line| line.split_once("display: "));
-    let line = lines.next().expect("a line").1.to_owned();
-    assert!(lines.next().is_none(), "{log}");
-    line
+    let lines = log.lines().filter_map(|line| line.split_once("display: "));
+    lines.map(|(_, said)| said.to_owned()).collect()
+}
+
+/// The one line that does.
+fn said(directory: &Path) -> String {
+    let said = all_said(directory);
+    assert_eq!(said.len(), 1, "{said:?}");
+    said[0].clone()
 }
 
 #[test]
@@ -113,4 +118,35 @@ fn else_nobody_does() {
         said(directory.path()),
         "none, as the front end gives no display socket and $WAYLAND_DISPLAY is not set and $DISPLAY is not set"
     );
+}
+
+#[test]
+fn each_front_end_is_looked_at_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(server) = Xvfb::start(None) else {
+        return;
+    };
+    let name = format!(":{}", server.number());
+    let (_daemon, mut without) = daemon(directory.path(), &[("DISPLAY", &name)]);
+    without.start_alone();
+    show(&mut without, SIZE, 1);
+    server.wait_for_picture(SIZE, 1);
+
+    drop(without);
+    wait_until("the window to go", || server.windows().is_empty());
+    let stream = connect(&directory.path().join("daemon"));
+    let mut with = FrontEnd::over(stream, Guest::default());
+    with.realize();
+    let mut gpu = with.start();
+    gpu.settle();
+    with.synchronize();
+
+    let said = all_said(directory.path());
+    assert!(
+        said[0].starts_with("X11, as the front end gives no"),
+        "{said:?}"
+    );
+    assert!(said[1].ends_with("0 bytes copied"), "{said:?}");
+    assert_eq!(said[2], "the front end's, as it gives a display socket");
+    assert_eq!(said.len(), 3, "{said:?}");
 }

@@ -5,9 +5,12 @@ use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use conformance::wait::{LIMIT, wait_until};
+use gpu_buffer::Rect;
 use nix::sys::signal::Signal;
+use virtio_gpu::protocol::Command;
 
 use crate::screen::{SIZE, Seen, daemon, draw, front_end, screens, show, summary};
+use crate::support::drawing::{SCREEN, set_scanout};
 use crate::weston::Weston;
 
 #[test]
@@ -159,4 +162,27 @@ fn a_compositor_that_always_refuses_is_asked_now_and_then() {
     );
     draw(&mut front_end, SIZE, 2);
     assert_eq!(daemon.log().matches("protocol error 3: no").count(), 1);
+}
+
+#[test]
+fn a_screen_that_was_switched_off_shows_the_guest_when_it_is_on_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(weston) = Weston::start(directory.path()) else {
+        return;
+    };
+    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
+    let mut front_end = front_end(&daemon);
+    show(&mut front_end, SIZE, 1);
+    weston.wait_for_picture(SIZE, 1);
+
+    front_end.succeed(&[Command::SetScanout {
+        rect: Rect::from_size(0, 0),
+        scanout: SCREEN,
+        resource: None,
+    }]);
+    weston.wait_for(SIZE, "a black window", |_, _| [0, 0, 0]);
+    front_end.succeed(&[set_scanout(SIZE.0, SIZE.1)]);
+    draw(&mut front_end, SIZE, 2);
+
+    weston.wait_for_picture(SIZE, 2);
 }
