@@ -147,8 +147,9 @@ fn start_weston(folder: &Path, log: &Path) -> Result<(Process, String)> {
     let config = folder.join("weston.ini");
     fs::write(&config, WESTON_CONFIG).map_err(Error::io("write", &config))?;
     let mut command = process::tied_command(Path::new("weston"));
+    // Its other renderer takes the fourth byte of an opaque picture for alpha in screenshots.
     command
-        .args(["--backend=headless-backend.so", "--use-pixman", "--debug"])
+        .args(["--backend=headless-backend.so", "--use-gl", "--debug"])
         .arg(format!("--width={WIDTH}"))
         .arg(format!("--height={HEIGHT}"))
         .arg("--socket=weston")
