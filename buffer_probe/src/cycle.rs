@@ -12,6 +12,9 @@ use crate::source::Source;
 /// Libraries keep a few things from the first uses.
 const WARM_UP: u32 = 16;
 
+/// What the kernel calls the files of buffers.
+const OF_BUFFERS: [&str; 3] = ["dmabuf", "memfd", "/dev/dri/"];
+
 /// What a process has that it can leak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Holdings {
@@ -29,7 +32,7 @@ impl Holdings {
             // The heap may grow, split and merge as it likes.
             mappings: mappings
                 .lines()
-                .filter(|line| line.contains("dmabuf") || line.contains("memfd"))
+                .filter(|line| OF_BUFFERS.iter().any(|name| line.contains(name)))
                 .count(),
         })
     }

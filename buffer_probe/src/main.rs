@@ -15,6 +15,7 @@ mod pages;
 mod pattern;
 mod share;
 mod source;
+mod uses;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,11 @@ enum Command {
     Fence,
     /// Make a dma-buf of scattered pages, and see that it is those pages
     Pages,
+    /// Make GBM images for each use, let them outlive their allocator, and import what is no image
+    Uses {
+        /// The driver
+        driver: String,
+    },
     /// Check the image whose memory is the standard input: the second process of `share`
     #[command(hide = true)]
     Check(check::CheckArgs),
@@ -72,6 +78,7 @@ fn main() -> ExitCode {
         Command::Choose { purpose, expected } => choose::run(purpose, expected.as_deref()),
         Command::Fence => fence::run(),
         Command::Pages => pages::run(),
+        Command::Uses { driver } => uses::run(&driver),
         Command::Check(arguments) => check::run(&arguments),
     };
     match result {

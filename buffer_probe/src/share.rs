@@ -76,8 +76,8 @@ fn share(source: &Source, allocator: &mut dyn Allocator, format: DrmFourcc) -> R
     have_checked(&exported, source.mapped_by())
 }
 
-/// Draws a plane from memory that lies in pieces: first its upper left, then all but that again.
-fn draw(image: &Image, plane: usize) -> Result<()> {
+/// Draws a plane from memory that lies in pieces, in three rectangles.
+pub(crate) fn draw(image: &Image, plane: usize) -> Result<()> {
     let layout = *plane_layout(image, plane)?;
     let (width, height) = (layout.width(), layout.height());
     let rectangles = [

@@ -21,6 +21,11 @@ use crate::allocators::gbm::{GbmObject, GbmTurn};
 ///
 /// It may be an object of a driver's library, which lives and dies on the thread that made it: only
 /// what is exported goes to others.
+///
+/// ```compile_fail
+/// fn goes_to_another_thread<T: Send>() {}
+/// goes_to_another_thread::<gpu_buffer::Image>();
+/// ```
 #[derive(Debug)]
 pub struct Image {
     layout: ImageLayout,

@@ -1,5 +1,5 @@
-//! dma-bufs of ordinary pages, by `/dev/udmabuf` (Linux 6.2 or newer for all that is done here):
-//! what a device or a compositor imports and a CPU reads and writes at full speed.
+//! dma-bufs of ordinary pages, by `/dev/udmabuf`, which a kernel may be built without: what a device
+//! or a compositor imports and a CPU reads and writes at full speed.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};

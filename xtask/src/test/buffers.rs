@@ -17,12 +17,13 @@ const ABSENT: i32 = 77;
 const CYCLES: &str = "1000";
 
 /// The name of a check and what the probe is told.
-const CHECKS: [(&str, &[&str]); 15] = [
+const CHECKS: [(&str, &[&str]); 16] = [
     ("buffers: memfd", &["share", "memfd"]),
     ("buffers: udmabuf", &["share", "udmabuf"]),
     ("buffers: dumb on virtio_gpu", &["share", "dumb@virtio_gpu"]),
     ("buffers: dumb on vgem", &["share", "dumb@vgem"]),
     ("buffers: GBM on virgl", &["share", "gbm@virtio_gpu"]),
+    ("buffers: uses of GBM", &["uses", "virtio_gpu"]),
     ("buffers: scattered pages as a dma-buf", &["pages"]),
     ("buffers: a device's fence is waited for", &["fence"]),
     (
