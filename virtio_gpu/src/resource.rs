@@ -143,7 +143,10 @@ impl Resource {
 
     /// Whether others have the memory of its pixels.
     pub fn is_shared(&self) -> bool {
-        matches!(&self.store, Store::Host(pixels) if pixels.is_shared())
+        match &self.store {
+            Store::Host(pixels) => pixels.is_shared(),
+            Store::Renderer { share, .. } => matches!(share, Share::Asked(_) | Share::Given(_)),
+        }
     }
 
     /// Whether the renderer has the contents.

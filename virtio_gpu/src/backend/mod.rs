@@ -14,6 +14,7 @@ mod rendering;
 mod resource;
 mod resource_3d;
 mod scanout;
+mod scanout_memory;
 mod source;
 mod transfer;
 
@@ -38,6 +39,7 @@ use context::EarlyStream;
 use export::Exported;
 use rendering::Rendering;
 pub use rendering::{RenderNews, RenderStatistics};
+use scanout_memory::ScanoutMemory;
 use transfer::LongTransfer;
 
 /// What came of a command.
@@ -78,6 +80,8 @@ struct PendingQuery {
 pub struct Backend<D> {
     display: D,
     allocator: Box<dyn Allocator + Send>,
+    /// `None` where the renderer allocates what is scanned out.
+    scanout_memory: Option<ScanoutMemory>,
     /// `None` for a 2D device.
     rendering: Option<Rendering>,
     /// What a device without a renderer offers: none.
@@ -109,6 +113,7 @@ impl<D: Display> Backend<D> {
         Self {
             display,
             allocator: Box::new(AnonymousAllocator),
+            scanout_memory: None,
             rendering: renderer.map(Rendering::new),
             no_capsets: Capsets::default(),
             limits,

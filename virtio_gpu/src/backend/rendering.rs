@@ -1,10 +1,11 @@
 //! What the renderer was asked to do, and what its answers mean.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gpu_buffer::DrmFourcc;
 use gpu_display::{Damage, Display};
-use gpu_renderer::{Capsets, Completion, JobId, RenderError, RenderQueue, When, Work};
+use gpu_renderer::{Capsets, Completion, DmaBuf, JobId, RenderError, RenderQueue, When, Work};
 
 use super::export::Export;
 use super::{Backend, Outcome};
@@ -13,6 +14,7 @@ use crate::fence::{Ticket, Timeline};
 use crate::mirror::{MirrorId, Reading};
 use crate::protocol::{ContextId, ResourceId, Success};
 use crate::scanout::Shown;
+use crate::share::for_display;
 
 /// The renderer, and what its jobs were for.
 #[derive(Debug)]
@@ -68,6 +70,18 @@ pub(super) enum Expected {
     },
     /// A resource exists, or must be forgotten.
     Resource {
+        ticket: Ticket,
+        resource: ResourceId,
+        generation: u64,
+    },
+    /// The renderer draws into this image, or does not.
+    Import {
+        resource: ResourceId,
+        picture: Arc<DmaBuf>,
+    },
+    /// A resource exists that was not made of an image before, or must be
+    /// forgotten.
+    Unimported {
         ticket: Ticket,
         resource: ResourceId,
         generation: u64,
@@ -285,6 +299,24 @@ impl<D: Display> Backend<D> {
                 }
                 self.finish(ticket, result);
             }
+            Expected::Import { resource, picture } => {
+                self.finish_import(resource, completion.job, result, picture);
+            }
+            Expected::Unimported {
+                ticket,
+                resource,
+                generation,
+            } => {
+                let result = match result {
+                    // It was made of the image.
+                    Err(RenderError::ResourceIdTaken(_)) => Ok(()),
+                    other => other,
+                };
+                if result.is_err() && self.resources.is_generation(resource, generation) {
+                    self.release(resource);
+                }
+                self.finish(ticket, result);
+            }
             Expected::Resource {
                 ticket,
                 resource,
@@ -348,6 +380,7 @@ impl<D: Display> Backend<D> {
             Expected::Share { resource } => {
                 let missing = RenderError::Impossible("sharing without a picture");
                 let picture = result.and_then(|()| completion.shared.ok_or(missing));
+                let picture = picture.map(for_display);
                 self.finish_share(resource, completion.job, picture);
             }
             Expected::Export { ticket, generation } => {

@@ -6,6 +6,7 @@ use gpu_display::Display;
 use gpu_renderer::{Box3, Direction, ResourceArgs, Transfer, Upload, When, Work};
 
 use super::rendering::{Expected, context_id, resource_id};
+use super::scanout_memory::Made;
 use super::{Backend, Outcome};
 use crate::error::CommandError;
 use crate::promotion::{Promotee, PromotionEnd};
@@ -32,22 +33,31 @@ impl<D: Display> Backend<D> {
             Ok(generation) => generation,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        let work = Work::CreateResource {
-            resource: resource_id(create.resource),
-            args: ResourceArgs {
-                target: create.target,
-                format: create.format,
-                bind: create.bind,
-                width: create.width,
-                height: create.height,
-                depth: create.depth,
-                array_size: create.array_size,
-                last_level: create.last_level,
-                samples: create.samples,
-                flags: create.flags,
-            },
-        };
         let resource = create.resource;
+        let args = ResourceArgs {
+            target: create.target,
+            format: create.format,
+            bind: create.bind,
+            width: create.width,
+            height: create.height,
+            depth: create.depth,
+            array_size: create.array_size,
+            last_level: create.last_level,
+            samples: create.samples,
+            flags: create.flags,
+        };
+        if let Some(image) = layout.and_then(|layout| self.image_for(create, &layout)) {
+            let made = Made {
+                resource,
+                generation,
+                args,
+            };
+            return self.create_of_image(made, image);
+        }
+        let work = Work::CreateResource {
+            resource: resource_id(resource),
+            args,
+        };
         self.render(work, When::Taken, |ticket| Expected::Resource {
             ticket,
             resource,

@@ -1,16 +1,18 @@
 //! Where a scanout's picture comes from: pixels of ours, the renderer's own
 //! memory, or copies of what the renderer draws.
 
+use std::sync::Arc;
+
 use gpu_buffer::DrmFourcc;
-use gpu_display::{Damage, Display, DisplayError, Frame, PixelSource, Presented};
-use gpu_renderer::{DmaBuf, JobId, RenderError, Timeline, When, Work};
+use gpu_display::{Damage, Display, DisplayError, DmaBuf, Frame, PixelSource, Presented};
+use gpu_renderer::{JobId, RenderError, Timeline, When, Work};
 
 use super::read_back::Read;
 use super::rendering::{Expected, resource_id};
 use super::{Backend, Step, refused};
 use crate::protocol::ResourceId;
 use crate::scanout::{Shown, Source};
-use crate::share::{Share, for_display};
+use crate::share::Share;
 
 /// A fence that is not the command's own.
 const DRAWN: When = When::Passed(Timeline::Global);
@@ -52,10 +54,15 @@ impl<D: Display> Backend<D> {
         let Some(rendering) = &self.rendering else {
             return false;
         };
-        let share = self.resources.share(id);
-        rendering.queue().shares_textures()
-            && !rendering.unshown.contains(&format)
-            && share.is_some_and(|share| !matches!(share, Share::Refused))
+        if !rendering.queue().shares_textures() || rendering.unshown.contains(&format) {
+            return false;
+        }
+        match self.resources.share(id) {
+            None | Some(Share::Refused) => false,
+            Some(Share::Asked(_) | Share::Given(_)) => true,
+            // Each holds descriptors, of which there are only so many.
+            Some(Share::Unknown) => self.resources.shared() < self.limits.shared_resources,
+        }
     }
 
     /// Asks the renderer for the memory of a resource, once.
@@ -76,7 +83,7 @@ impl<D: Display> Backend<D> {
         &mut self,
         id: ResourceId,
         job: JobId,
-        picture: Result<DmaBuf, RenderError>,
+        picture: Result<Arc<DmaBuf>, RenderError>,
     ) {
         let Some(share) = self.resources.share(id) else {
             return;
@@ -85,7 +92,7 @@ impl<D: Display> Backend<D> {
             return;
         }
         match picture {
-            Ok(picture) => *share = Share::Given(for_display(picture)),
+            Ok(picture) => *share = Share::Given(picture),
             Err(error) => {
                 *share = Share::Refused;
                 self.warn("a picture is copied, not shared", &error);

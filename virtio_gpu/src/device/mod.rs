@@ -10,6 +10,7 @@ mod turn;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gpu_buffer::Allocator;
 use gpu_display::Display;
 use gpu_renderer::RenderQueue;
 use vm_memory::GuestMemoryMmap;
@@ -185,6 +186,14 @@ impl<D: Display> Device<D> {
             held: None,
             request: Vec::new(),
         })
+    }
+
+    /// Has resources that will be scanned out made of images of this
+    /// allocator, as `gpu_buffer`'s of a GPU's driver, which a
+    /// display shows without a copy and the renderer imports. Without one, and
+    /// where the allocator or the renderer refuses, the renderer allocates them.
+    pub fn set_scanout_allocator(&mut self, allocator: Box<dyn Allocator + Send>) {
+        self.backend.set_scanout_allocator(allocator);
     }
 
     /// The features offered, as the bits of VIRTIO 1.4 §6 and §5.7.3.

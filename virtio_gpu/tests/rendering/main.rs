@@ -21,6 +21,7 @@ mod early_streams;
 mod exports;
 mod features;
 mod fences;
+mod images;
 mod late_failures;
 mod lost;
 mod promotion;

@@ -75,8 +75,12 @@ impl Rig3d {
 
     /// A device whose renderer shares textures, with a display that takes them.
     pub fn sharing(placement: Placement, scanouts: u32) -> Self {
+        Self::sharing_with(placement, scanouts, Limits::default())
+    }
+
+    pub fn sharing_with(placement: Placement, scanouts: u32, limits: Limits) -> Self {
         let recording = Recording::sharing();
-        let mut rig = Self::around(recording, placement, scanouts, Limits::default());
+        let mut rig = Self::around(recording, placement, scanouts, limits);
         rig.device.display_mut().dma_bufs = DmaBufs::Taken;
         rig
     }
