@@ -20,7 +20,7 @@ pub mod rect;
 #[cfg(feature = "drm")]
 pub mod render_node;
 pub mod scatter;
-mod sigbus;
+pub mod sigbus;
 
 pub use access::{Access, CpuAccess};
 pub use allocator::{Allocator, BufferRequest, ImageRequest, Usage};
@@ -45,3 +45,4 @@ pub use layout::{Layout, Span};
 pub use plane_copy::Scattered;
 pub use rect::Rect;
 pub use scatter::ScatterList;
+pub use sigbus::RegionGuard;

@@ -3,7 +3,8 @@
 //! Touching a page of a file that its owner has made shorter is a `SIGBUS`, and ends the process.
 //! Memory files that are sealed against shrinking cannot do that; a mapping that cannot be trusted
 //! is guarded here: the first touch of a missing page puts a page of zeroes there, marks the mapping
-//! as dead, and the access goes on. Whoever reads asks afterwards ([`Guard::is_dead`]).
+//! as dead, and the access goes on, in C libraries, too. Whoever reads asks afterwards
+//! ([`RegionGuard::is_dead`]).
 //!
 //! The handler is installed once, at the first guard, and stays. A `SIGBUS` that is not about
 //! guarded memory goes to the handler that was there before. Huge pages of hugetlbfs cannot be
@@ -13,8 +14,8 @@
 use std::io;
 use std::mem::{MaybeUninit, transmute};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use nix::libc::{self, c_int, c_void, siginfo_t};
 use vm_memory::MmapRegion;
@@ -59,6 +60,34 @@ impl Slot {
         let live = !generation.is_multiple_of(2);
         live && self.generation.load(Ordering::Relaxed) == generation
             && (start..end).contains(&address)
+    }
+}
+
+/// Guards a mapping of somebody else's file, such as a guest's memory, and keeps it mapped.
+#[derive(Debug)]
+pub struct RegionGuard {
+    // Ends before the mapping.
+    guard: Guard,
+    _mapping: Arc<MmapRegion>,
+}
+
+impl RegionGuard {
+    /// Guards `mapping` until dropped. From the first one on the handler of `SIGBUS` is this
+    /// crate's.
+    ///
+    /// # Errors
+    /// [`Error::Guard`], [`Error::TooManyGuards`].
+    pub fn new(mapping: Arc<MmapRegion>) -> Result<Self, Error> {
+        Ok(Self {
+            guard: Guard::new(&mapping)?,
+            _mapping: mapping,
+        })
+    }
+
+    /// Whether a page of the mapping was missing when it was touched; what was read of it is zero,
+    /// and what was written is lost. It stays so.
+    pub fn is_dead(&self) -> bool {
+        self.guard.is_dead()
     }
 }
 

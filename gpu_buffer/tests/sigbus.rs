@@ -5,13 +5,14 @@
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gpu_buffer::{
     Access, DrmFourcc, DrmModifier, Error, ExportedImage, ExportedPlane, Image, ImportOptions,
-    PlanePlace, Rect, Unsealed, import,
+    PlanePlace, Rect, RegionGuard, Unsealed, import,
 };
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -94,6 +95,27 @@ fn a_copy_reports_that_its_memory_went_away() {
     file.set_len(0).unwrap();
 
     assert!(matches!(read_row(&image, 1), Err(Error::Dead)));
+}
+
+#[test]
+fn a_guarded_region_of_a_guests_memory_says_that_it_died() {
+    let file = File::from(memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap());
+    file.set_len(8192).unwrap();
+    let offset = FileOffset::new(file.try_clone().unwrap(), 0);
+    let region: Arc<MmapRegion> = Arc::new(MmapRegion::from_file(offset, 8192).unwrap());
+    let guard = RegionGuard::new(Arc::clone(&region)).unwrap();
+    let memory = region.as_volatile_slice();
+    memory.copy_from(&[0xaa_u8; 8192]);
+
+    file.set_len(4096).unwrap();
+    let mut bytes = [1_u8; 4096];
+    memory.copy_to(&mut bytes[..]);
+    assert_eq!(bytes, [0xaa; 4096]);
+    assert!(!guard.is_dead());
+
+    memory.offset(4096).unwrap().copy_to(&mut bytes[..]);
+    assert_eq!(bytes, [0; 4096]);
+    assert!(guard.is_dead());
 }
 
 #[test]
