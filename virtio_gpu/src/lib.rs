@@ -22,7 +22,10 @@ mod share;
 pub mod testing;
 pub mod throttle;
 
-pub use device::{Device, DeviceConfig, Progress, QueueIndex, Quiescing, StoppedQueue, Turn};
+pub use device::{
+    Activation, Device, DeviceBuilder, DeviceConfig, Interrupts, Progress, QueueIndex, Quiescing,
+    StoppedQueue, Turn, Wakeup, Watch,
+};
 pub use error::{CommandError, DeviceError};
 pub use limits::Limits;
 pub use queue::QueueSetup;

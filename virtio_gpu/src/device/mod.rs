@@ -3,6 +3,7 @@
 
 mod answer;
 mod bridge;
+mod embed;
 mod queues;
 mod rendering;
 mod turn;
@@ -24,6 +25,7 @@ use crate::protocol::{ConfigSpace, Features, QueueKind};
 use crate::queue::VirtQueue;
 use crate::throttle::Throttle;
 use answer::Answer;
+pub use embed::{Activation, DeviceBuilder, Interrupts, Wakeup, Watch};
 pub use turn::{Progress, Quiescing, StoppedQueue, Turn};
 
 /// Length of a response header: the shortest answer there is.
