@@ -7,12 +7,12 @@ use std::os::unix::fs::FileExt;
 
 use gpu_buffer::allocators::udmabuf::MemfdRange;
 use gpu_buffer::{
-    Access, DrmFourcc, DrmModifier, Error as BufferError, ExportedImage, ExportedPlane,
+    Access, DrmFourcc, DrmModifier, Error as BufferError, ExportedImage, ExportedPlane, GuestPages,
     ImportOptions, PlanePlace, Rect, UdmabufAllocator, Unsealed, import,
 };
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use vm_memory::VolatileSlice;
+use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, VolatileSlice};
 
 use crate::error::{Error, Result};
 use crate::source::absent;
@@ -30,8 +30,8 @@ pub(crate) fn run() -> Result<()> {
         file.write_all_at(&bytes, u64::from(page) * u64::from(PAGE))
             .map_err(Error::io("write a page"))?;
     }
-    let dma_buf = allocator
-        .share_pages(&ranges(&file))
+    let dma_buf = guest_pages(&file)?
+        .share(&allocator)
         .map_err(Error::buffer("share pages"))?;
     let mapped = image(dma_buf)?;
     for (row, page) in (0..).zip(ORDER) {
@@ -57,6 +57,18 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("the dma-buf is the file's pages");
     refuses_bad_seals(&allocator)
+}
+
+/// The pages as a device knows them: by addresses in a guest's memory, which is the file.
+fn guest_pages(file: &File) -> Result<GuestPages> {
+    const START: u64 = 0x4000_0000;
+    let file = file.try_clone().map_err(Error::io("duplicate"))?;
+    let offset = Some(FileOffset::new(file, 0));
+    let memory: GuestMemoryMmap =
+        GuestMemoryMmap::from_ranges_with_files([(GuestAddress(START), 8 * 4096, offset)])
+            .map_err(|error| Error::Wrong(error.to_string()))?;
+    let entries = ORDER.map(|page| (START + u64::from(page * PAGE), PAGE));
+    GuestPages::resolve(&memory, entries.into_iter()).map_err(Error::buffer("find the pages"))
 }
 
 /// The kernel takes no file that could shrink, and none that cannot be written.

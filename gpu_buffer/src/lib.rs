@@ -9,6 +9,8 @@ pub mod choice;
 pub mod copy;
 pub mod error;
 pub mod format;
+#[cfg(feature = "udmabuf")]
+pub mod guest_pages;
 pub mod image;
 pub mod image_layout;
 pub mod import;
@@ -38,6 +40,8 @@ pub use error::Error;
 pub use format::{
     ChannelOrder, PlaneFormat, bytes_per_pixel, channel_order, planes_of, with_alpha,
 };
+#[cfg(feature = "udmabuf")]
+pub use guest_pages::GuestPages;
 pub use image::{ExportedImage, ExportedPlane, Image, MappedPlane};
 pub use image_layout::{ImageLayout, Plane, PlanePlace};
 pub use import::{ImportOptions, Unsealed, import};
