@@ -108,7 +108,7 @@ pub fn serve<D: Display + FrontEndSocket>(
         .map_err(|errno| Error::system("epoll_ctl", errno))?;
     let (mut stream, listener) = match endpoint {
         Endpoint::Connected(stream) => (stream, None),
-        Endpoint::Listening(listener) => match next_front_end(&listener, &poller)? {
+        Endpoint::Listening(listener) => match next_front_end(&listener, &mut device, &poller)? {
             None => return Ok(Ended::Terminated),
             Some(stream) => {
                 let goes_on = service.lifetime == Lifetime::UntilTerminated;
@@ -140,7 +140,7 @@ pub fn serve<D: Display + FrontEndSocket>(
             Ok(_) => log::info!("the front end has gone"),
             Err(error) => log::warn!("the session has ended: {}", error.chain()),
         }
-        match next_front_end(listener, &server.poller)? {
+        match next_front_end(listener, &mut device, &server.poller)? {
             None => return Ok(Ended::Terminated),
             Some(next) => stream = next,
         }

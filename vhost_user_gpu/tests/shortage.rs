@@ -257,7 +257,6 @@ fn wherever_descriptors_run_out_one_thing_fails_in_order_and_works_with_more() {
         "SET_VRING_ERR",
         "SET_VRING_KICK",
         "accept",
-        "session",
         "start",
     ];
     assert_eq!(failures, Failures::from(expected));

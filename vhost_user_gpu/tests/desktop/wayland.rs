@@ -186,3 +186,31 @@ fn a_screen_that_was_switched_off_shows_the_guest_when_it_is_on_again() {
 
     weston.wait_for_picture(SIZE, 2);
 }
+
+#[test]
+fn a_window_is_served_while_there_is_no_front_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(weston) = Weston::start(directory.path()) else {
+        return;
+    };
+    let arguments = ["--scanout", "320x240", "--persistent"];
+    let daemon = daemon(&weston.name(), &arguments);
+    let mut first = front_end(&daemon);
+    show(&mut first, SIZE, 1);
+    weston.wait_for_picture(SIZE, 1);
+
+    drop(first);
+    weston.wait_for(SIZE, "a black window", |_, _| [0, 0, 0]);
+    drop(weston);
+    wait_until("the loss", || {
+        daemon.log().contains("there is no compositor now")
+    });
+    let weston = Weston::start(directory.path()).unwrap();
+    wait_until("the compositor's return", || {
+        daemon.log().contains("there is a compositor again")
+    });
+
+    let mut second = front_end(&daemon);
+    show(&mut second, SIZE, 2);
+    weston.wait_for_picture(SIZE, 2);
+}
