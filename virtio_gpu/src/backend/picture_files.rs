@@ -1,10 +1,36 @@
 //! Pictures of ours in memory files, for a display that shows them there.
 
+use gpu_buffer::{Allocator, Buffer, BufferRequest, Image, ImageRequest, MemfdAllocator};
 use gpu_display::{Display, PictureMemory};
 
 use super::{Backend, refused};
 use crate::protocol::ResourceId;
 use crate::resource::ResourceTable;
+
+/// Makes the buffers that pictures are read back into: memory files where the
+/// display shows those and there are any, and what `otherwise` has elsewhere.
+#[derive(Debug)]
+pub(super) struct ReadBackAllocator<'a> {
+    pub(super) memory: PictureMemory,
+    pub(super) otherwise: &'a mut dyn Allocator,
+}
+
+impl Allocator for ReadBackAllocator<'_> {
+    fn allocate(&mut self, request: &BufferRequest) -> Result<Buffer, gpu_buffer::Error> {
+        let file = match self.memory {
+            PictureMemory::Any => None,
+            PictureMemory::Shared => MemfdAllocator.allocate(request).ok(),
+        };
+        match file {
+            Some(file) => Ok(file),
+            None => self.otherwise.allocate(request),
+        }
+    }
+
+    fn create(&mut self, request: &ImageRequest) -> Result<Image, gpu_buffer::Error> {
+        self.otherwise.create(request)
+    }
+}
 
 impl<D: Display> Backend<D> {
     /// Moves the pixels of a resource that is to be shown on a scanout into a

@@ -5,6 +5,7 @@ use gpu_display::Display;
 use gpu_renderer::{JobId, ReadBack, RenderError, When, Work};
 
 use super::Backend;
+use super::picture_files::ReadBackAllocator;
 use super::rendering::{Expected, Target, resource_id};
 use crate::error::chain_of;
 use crate::mirror::{Mirror, MirrorId, Reading, Shown};
@@ -74,7 +75,11 @@ impl<D: Display> Backend<D> {
             true => Shown::Yes,
             false => Shown::NotYet,
         };
-        match mirror.lend(&mut *self.allocator, all_shown) {
+        let mut allocator = ReadBackAllocator {
+            memory: self.display.picture_memory(),
+            otherwise: &mut *self.allocator,
+        };
+        match mirror.lend(&mut allocator, all_shown) {
             Ok(Some(reading)) => {
                 let mirror = mirror.id();
                 self.read(Job {

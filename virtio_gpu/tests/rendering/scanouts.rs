@@ -1,7 +1,7 @@
 //! What the renderer draws, on scanouts: read back where it changed, shown
 //! right, and only then answered.
 
-use gpu_display::Event;
+use gpu_display::{Event, PictureMemory};
 use gpu_renderer::ResourceId as RendererResource;
 use gpu_renderer::testing::Call;
 use virtio_gpu::Limits;
@@ -45,6 +45,21 @@ fn a_renderer_s_picture_is_shown_when_it_is_set() {
         assert_eq!(damage, [rect(0, 0, 8, 8)]);
         assert_eq!(pixels, [0x112233; 64]);
         assert_eq!(rig.reads(), [[rect(0, 0, 8, 8)]]);
+    }
+}
+
+#[test]
+fn it_is_read_into_a_memory_file_for_a_display_that_reads_those() {
+    for (memory, expected) in [(PictureMemory::Shared, true), (PictureMemory::Any, false)] {
+        for mut rig in Rig3d::each() {
+            rig.device.display_mut().memory = memory;
+            show(&mut rig, 0x112233);
+
+            let shown = rig.device.display().buffers.last().unwrap();
+            let shown = shown.upgrade().unwrap();
+
+            assert_eq!(shown.shared_fd().is_some(), expected, "{memory:?}");
+        }
     }
 }
 
