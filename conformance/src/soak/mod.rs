@@ -3,6 +3,7 @@
 //! `soak` is the program that runs them. Each gate drives a daemon over its sockets and rings, and reads what the
 //! daemon's process holds in `/proc`: open descriptors, mappings, threads, and memory.
 
+mod bridge;
 mod chains;
 mod command_errors;
 mod display_sockets;
@@ -113,13 +114,14 @@ const RENDERING_GATES: [(&str, RenderingGate); 5] = [
 ];
 
 /// All gates.
-const GATES: [(&str, Gate); 10] = [
+const GATES: [(&str, Gate); 11] = [
     ("resources", objects::resources),
     ("resets", resets::resets),
     ("reconnects", reconnects::reconnects),
     ("command errors", command_errors::command_errors),
     ("malformed chains", chains::malformed_chains),
     ("refused messages", messages::refused_messages),
+    ("bridge questions", bridge::questions),
     ("display sockets", display_sockets::display_sockets),
     ("cursors", objects::cursors),
     ("scanout sizes", objects::scanout_sizes),
