@@ -6,6 +6,7 @@ mod frames;
 mod idle;
 mod inside;
 mod queue;
+mod sockets;
 mod storm;
 mod transfer;
 mod virgl;
@@ -55,7 +56,7 @@ pub(crate) const WITHOUT_RENDERER: &[&str] = &["--renderer", "none"];
 type Measure = fn(&Setting, &mut Report);
 
 /// All measurements, by name.
-pub(crate) const ALL: [(&str, Measure); 15] = [
+pub(crate) const ALL: [(&str, Measure); 16] = [
     ("transfer", transfer::measure),
     ("frames", frames::measure),
     ("damage", frames::measure_damage),
@@ -65,6 +66,7 @@ pub(crate) const ALL: [(&str, Measure); 15] = [
     ("storm", storm::measure),
     ("inside", inside::measure),
     ("queue", queue::measure),
+    ("sockets", sockets::measure),
     ("streams", virgl::streams),
     ("long", virgl::long),
     ("textures", virgl::textures),
