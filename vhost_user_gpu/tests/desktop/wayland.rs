@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
+use conformance::front_end::FrontEnd;
 use conformance::wait::{LIMIT, wait_until};
 use gpu_buffer::Rect;
 use nix::sys::signal::Signal;
@@ -11,6 +12,7 @@ use virtio_gpu::protocol::Command;
 
 use crate::screen::{SIZE, Seen, daemon, draw, front_end, screens, show, summary};
 use crate::support::drawing::{SCREEN, set_scanout};
+use crate::support::{rendering, scene};
 use crate::weston::Weston;
 
 #[test]
@@ -213,4 +215,52 @@ fn a_window_is_served_while_there_is_no_front_end() {
     let mut second = front_end(&daemon);
     show(&mut second, SIZE, 2);
     weston.wait_for_picture(SIZE, 2);
+}
+
+#[test]
+fn what_the_guest_renders_is_to_be_seen_in_a_window() {
+    const SIDE: u32 = 200;
+    let directory = tempfile::tempdir().unwrap();
+    let Some(weston) = Weston::start(directory.path()) else {
+        return;
+    };
+    let display = format!("--display={}", weston.name());
+    let Some(mut daemon) = rendering(&[&display]) else {
+        return;
+    };
+    let mut front_end = FrontEnd::connect(&daemon);
+    front_end.draws_in_3d();
+    front_end.realize();
+    front_end.start_alone();
+    scene::prepare(&mut front_end, SIDE);
+    let whole = Rect::from_size(SIDE, SIDE);
+
+    // Red, then blue.
+    for (colour, seen) in [
+        ([1.0, 0.0, 0.0, 1.0], [255, 0, 0]),
+        ([0.0, 0.0, 1.0, 1.0], [0, 0, 255]),
+    ] {
+        let commands = scene::clear(colour);
+        scene::succeed(
+            &mut front_end,
+            &[Command::Submit3d {
+                commands: &commands,
+            }],
+        );
+        front_end.succeed(&[
+            Command::SetScanout {
+                rect: whole,
+                scanout: SCREEN,
+                resource: Some(scene::PICTURE),
+            },
+            Command::ResourceFlush {
+                rect: whole,
+                resource: scene::PICTURE,
+            },
+        ]);
+        weston.wait_for((SIDE, SIDE), "the colour", |_, _| seen);
+    }
+
+    let (frames, shared, copied) = summary(&mut daemon, front_end);
+    assert_eq!((frames, copied), (shared, 0));
 }
