@@ -178,7 +178,8 @@ impl Image {
 
     /// Begins a CPU's turn on the rectangle `rect` of a plane, in its samples
     /// ([`Plane::samples_of`](crate::Plane::samples_of) translates pixels). The driver may copy for
-    /// it, there and back: keep to what is needed.
+    /// it, there and back: keep to what is needed. libgbm waits for the GPU itself, without a limit;
+    /// for all other memory [`Error::Busy`] comes instead.
     ///
     /// # Errors
     /// [`Error::NoSuchPlane`], [`Error::OutsidePicture`], [`Error::ReadOnly`], [`Error::Busy`],
