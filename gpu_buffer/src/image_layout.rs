@@ -20,6 +20,8 @@ pub struct PlanePlace {
 pub struct Plane {
     offset: u64,
     layout: Layout,
+    /// The pixels of the whole picture.
+    picture: Rect,
     subsampling: (u32, u32),
 }
 
@@ -46,7 +48,7 @@ impl Plane {
     /// The samples that `rect`, in pixels of the picture, touches; `None` if it is empty or leaves
     /// the picture.
     pub fn samples_of(&self, rect: Rect) -> Option<Rect> {
-        if rect.is_empty() {
+        if rect.is_empty() || !self.picture.contains(&rect) {
             return None;
         }
         let (across, down) = self.subsampling;
@@ -54,13 +56,12 @@ impl Plane {
         let y = rect.y.checked_div(down)?;
         let right = rect.right().div_ceil(u64::from(across));
         let bottom = rect.bottom().div_ceil(u64::from(down));
-        let samples = Rect {
+        Some(Rect {
             x,
             y,
             width: u32::try_from(right.checked_sub(u64::from(x))?).ok()?,
             height: u32::try_from(bottom.checked_sub(u64::from(y))?).ok()?,
-        };
-        self.layout.bounds().contains(&samples).then_some(samples)
+        })
     }
 }
 
@@ -142,6 +143,7 @@ impl ImageLayout {
                 Ok(Plane {
                     offset: place.offset,
                     layout,
+                    picture: Rect::from_size(width, height),
                     subsampling: (plane.horizontal_subsampling, plane.vertical_subsampling),
                 })
             })

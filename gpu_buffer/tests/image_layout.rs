@@ -151,6 +151,17 @@ fn what_cannot_be_a_picture_is_refused() {
     assert!(planes_of(DrmFourcc::Yuyv).is_none());
 }
 
+#[test]
+fn half_a_sample_beyond_an_odd_edge_is_outside() {
+    let layout = ImageLayout::packed(5, 3, DrmFourcc::Nv12).unwrap();
+    let chrominance = layout.plane(1).unwrap();
+
+    let samples = chrominance.samples_of(Rect::new(4, 2, 1, 1));
+    assert_eq!(samples, Some(Rect::new(2, 1, 1, 1)));
+    assert_eq!(chrominance.samples_of(Rect::new(4, 2, 2, 1)), None);
+    assert_eq!(chrominance.samples_of(Rect::new(4, 2, 1, 2)), None);
+}
+
 proptest! {
     #[test]
     fn no_numbers_wrap_and_planes_do_not_overlap(
@@ -190,6 +201,7 @@ proptest! {
                 let sample = Rect::new(pixel_x / 2, pixel_y / 2, 1, 1);
                 prop_assert!(samples.contains(&sample));
             }
+            prop_assert!(layout.planes()[1].layout().bounds().contains(&samples));
             prop_assert!(samples.width <= rect_width / 2 + 1);
         }
     }
