@@ -10,18 +10,15 @@
 mod support;
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use gpu_buffer::{DrmFourcc, Layout, Rect};
 use gpu_display::{
     Display, DisplayError, DmaBuf, DmaBufPlane, Event, Frame, Hotspot, PixelSource, Position,
     Presented, Role, SurfaceId, SurfaceRequest,
 };
-use msg_socket::{Wait, recv_with_fds};
 use vhost_user_gpu::remote_display::{RemoteDisplay, SharedPictures};
 
 use conformance::daemon::Daemon;
@@ -91,19 +88,6 @@ fn show(
 
 fn all() -> [Rect; 1] {
     [Rect::new(0, 0, 8, 4)]
-}
-
-/// The next message with all its bytes, and the descriptors that came with the first.
-fn read_with_fds(gpu: &mut GpuSocket) -> (Vec<u8>, Vec<OwnedFd>) {
-    let mut bytes = vec![0; 12];
-    let until = Wait::Until(Instant::now() + Duration::from_secs(10));
-    let received = recv_with_fds(gpu.stream.as_fd(), &mut bytes, 1, until).unwrap();
-    assert_eq!(received.bytes, 12);
-    let size = u32::from_ne_bytes(bytes[8..].try_into().unwrap());
-    let mut payload = vec![0; usize::try_from(size).unwrap()];
-    gpu.stream.read_exact(&mut payload).unwrap();
-    bytes.extend(payload);
-    (bytes, received.fds)
 }
 
 fn bytes(words: &[u32]) -> Vec<u8> {

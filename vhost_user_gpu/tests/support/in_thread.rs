@@ -9,7 +9,7 @@ use gpu_renderer::RenderQueue;
 use gpu_renderer::testing::{Journal, Recording};
 use vhost_user_gpu::Error;
 use vhost_user_gpu::endpoint::Endpoint;
-use vhost_user_gpu::remote_display::RemoteDisplay;
+use vhost_user_gpu::remote_display::{RemoteDisplay, SharedPictures};
 use vhost_user_gpu::serve::{Ended, Service, serve};
 use vhost_user_gpu::signals::Signals;
 use virtio_gpu::{Device, DeviceConfig};
@@ -21,12 +21,19 @@ pub enum Renderer {
     None,
     /// On a thread of its own.
     Recording(Recording),
+    /// The same, whose pictures are handed over to the front end.
+    Sharing(Recording),
 }
 
 impl Renderer {
     pub fn recording() -> (Self, Journal) {
         let (recording, journal) = Recording::new();
         (Self::Recording(recording), journal)
+    }
+
+    pub fn sharing() -> (Self, Journal) {
+        let (recording, journal) = Recording::sharing();
+        (Self::Sharing(recording), journal)
     }
 }
 
@@ -42,10 +49,13 @@ pub fn daemon(
             ..DeviceConfig::default()
         };
         let signals = Signals::block().unwrap();
-        let display = RemoteDisplay::new().unwrap();
+        let mut display = RemoteDisplay::new().unwrap();
+        if let Renderer::Sharing(_) = renderer {
+            display.set_shared_pictures(SharedPictures::Yes);
+        }
         let device = match renderer {
             Renderer::None => Device::new(config, display),
-            Renderer::Recording(recording) => {
+            Renderer::Recording(recording) | Renderer::Sharing(recording) => {
                 let starting = RenderQueue::thread(move || Ok(recording)).unwrap();
                 let queue = starting.wait(Duration::from_secs(5)).unwrap();
                 Device::with_renderer(config, display, queue)

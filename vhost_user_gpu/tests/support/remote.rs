@@ -1,10 +1,12 @@
 //! The display at the other end of the front end's socket, in this process.
 
-use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use gpu_buffer::{DrmFourcc, Layout, Rect};
 use gpu_display::{Display, Event, Frame, PixelSource, Presented, Role, SurfaceId, SurfaceRequest};
+use msg_socket::{Wait, recv_with_fds};
 use nix::poll::{PollFd, PollFlags, poll};
 use vhost_user_gpu::remote_display::{FrontEndSocket, RemoteDisplay};
 use vm_memory::VolatileSlice;
@@ -88,4 +90,17 @@ pub fn present(
         damage: &[whole],
     };
     display.present(surface, &frame).unwrap()
+}
+
+/// The next message with all its bytes, and the descriptors that came with the first.
+pub fn read_with_fds(gpu: &mut GpuSocket) -> (Vec<u8>, Vec<OwnedFd>) {
+    let mut bytes = vec![0; 12];
+    let until = Wait::Until(Instant::now() + Duration::from_secs(10));
+    let received = recv_with_fds(gpu.stream.as_fd(), &mut bytes, 1, until).unwrap();
+    assert_eq!(received.bytes, 12);
+    let size = u32::from_ne_bytes(bytes[8..].try_into().unwrap());
+    let mut payload = vec![0; usize::try_from(size).unwrap()];
+    gpu.stream.read_exact(&mut payload).unwrap();
+    bytes.extend(payload);
+    (bytes, received.fds)
 }
