@@ -75,7 +75,7 @@ pub struct Args {
     frontend_gl: bool,
 
     /// Size of a screen that the front end does not show, and its refresh rate; once for each screen
-    /// [default: 1280x800@60]
+    /// [default: 1280x800, at 60 Hz]
     #[arg(long, value_name = "WIDTHxHEIGHT[@HZ]", value_parser = parse_screen)]
     pub scanout: Vec<Screen>,
 

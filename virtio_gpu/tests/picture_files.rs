@@ -110,6 +110,23 @@ fn a_guest_has_so_many_files_and_no_more() {
 }
 
 #[test]
+fn a_picture_of_a_screen_s_size_begins_in_a_file() {
+    let mut limits = Limits::default();
+    limits.picture_files = 1;
+    let mut rig = rig(limits);
+    rig.device.display_mut().outputs[0].mode.width = 64;
+    rig.device.display_mut().outputs[0].mode.height = 32;
+    rig.image(1, 64, 32, gradient);
+    rig.image(2, 16, 16, gradient);
+
+    assert!(!is_in_file(&show(&mut rig, 2)), "the file is not taken");
+    assert_eq!(rig.set_scanout(0, 1, Rect::from_size(64, 32)), OK);
+    assert_eq!(rig.flush(1, Rect::from_size(64, 32)), OK);
+    let shown = rig.device.display().buffers.last().unwrap().upgrade();
+    assert!(is_in_file(&shown.unwrap()));
+}
+
+#[test]
 fn files_go_with_their_resources() {
     let mut rig = rig(Limits::default());
     for id in 1..=3 {

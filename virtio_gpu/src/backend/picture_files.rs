@@ -33,6 +33,27 @@ impl Allocator for ReadBackAllocator<'_> {
 }
 
 impl<D: Display> Backend<D> {
+    /// Has a resource of a screen's size begin in a memory file when its first
+    /// pixels come: it is going to be shown, and need not move then, which
+    /// takes a while for a large one.
+    pub(super) fn begin_in_file(&mut self, id: ResourceId) {
+        if self.display.picture_memory() == PictureMemory::Any {
+            return;
+        }
+        let resource = self.resources.get(id).ok();
+        let Some(pixels) = resource.and_then(|resource| resource.host()) else {
+            return;
+        };
+        let layout = *pixels.layout();
+        let is_new = pixels.drawn().is_none();
+        let mut modes = self.display.outputs().iter().map(|output| output.mode);
+        if is_new
+            && modes.any(|mode| (mode.width, mode.height) == (layout.width(), layout.height()))
+        {
+            self.move_to_file(id, 0);
+        }
+    }
+
     /// Moves the pixels of a resource that is to be shown on a scanout into a
     /// memory file, once, if the display shows them there without a copy.
     /// Where that cannot be they stay where they are, and are copied when they

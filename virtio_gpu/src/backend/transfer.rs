@@ -32,6 +32,7 @@ impl<D: Display> Backend<D> {
         offset: u64,
         when: When,
     ) -> Outcome {
+        self.begin_in_file(id);
         match self.check_transfer(id, rect, offset) {
             Ok(Some(_)) if self.resources.is_rendered(id) => {
                 self.transfer_rendered(id, rect, offset, when)
