@@ -25,6 +25,17 @@ fn file_of(buffer: &Buffer) -> File {
     File::from(buffer.shared_fd().unwrap().try_clone_to_owned().unwrap())
 }
 
+// A guest's pictures begin where a page does.
+#[test]
+fn private_memory_begins_in_the_middle_of_a_page() {
+    let buffer = AnonymousAllocator.allocate(&request(33, 31)).unwrap();
+
+    let address = buffer.memory().ptr_guard().as_ptr().addr();
+
+    assert_eq!(address % 4096, 2048);
+    assert_eq!(buffer.memory().len(), 33 * 31 * 4);
+}
+
 #[test]
 fn a_fresh_buffer_reads_as_zero_in_all_its_bytes() {
     for mut allocator in allocators() {
