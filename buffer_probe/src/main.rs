@@ -11,6 +11,7 @@ mod choose;
 mod cycle;
 mod error;
 mod fence;
+mod heap;
 mod pages;
 mod pattern;
 mod share;
@@ -59,6 +60,8 @@ enum Command {
     },
     /// Read a buffer only after the device that draws into it: vgem plays the device
     Fence,
+    /// Import a dma-buf of the system's dma-heap
+    Heap,
     /// Make a dma-buf of scattered pages, and see that it is those pages
     Pages,
     /// Make GBM images for each use, let them outlive their allocator, and import what is no image
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Cycle { source, count } => cycle::run(&source, count),
         Command::Choose { purpose, expected } => choose::run(purpose, expected.as_deref()),
         Command::Fence => fence::run(),
+        Command::Heap => heap::run(),
         Command::Pages => pages::run(),
         Command::Uses { driver } => uses::run(&driver),
         Command::Check(arguments) => check::run(&arguments),
