@@ -1,4 +1,5 @@
-//! The device's side: clients come and go, ask, and are answered, a bounded number of times a turn.
+//! The device's side: clients come and go, ask, and are answered, each of them once a turn. To look whether a client has
+//! asked twice would cost every question one more call of the system.
 //!
 //! A client that breaks the protocol, or asks more than it reads, is dropped; nobody else notices.
 
@@ -14,7 +15,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::{Buffer, Description, Error, Key, Owner, Reason, Request, Response};
 use crate::{Sharing, Ticket, Verdict};
 
-/// The most descriptors that one turn looks at.
+/// The most clients that are answered in one turn.
 const EVENTS: usize = 16;
 
 /// How long no connection is accepted after the system could not.
@@ -27,8 +28,6 @@ pub type Policy = Box<dyn FnMut(&Description, &Peer) -> Verdict + Send>;
 pub struct ServerConfig {
     /// Clients at a time; more are turned away.
     pub clients: usize,
-    /// Questions that are taken in one turn, of all clients together.
-    pub questions_per_turn: usize,
     /// Questions of one client whose answers come later.
     pub waiting_questions: usize,
     /// Which resources may leave. By default it is all of them, for whoever may connect to the socket.
@@ -39,7 +38,6 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             clients: 16,
-            questions_per_turn: 32,
             waiting_questions: 16,
             policy: Box::new(|_, _| Verdict::Allow),
         }
@@ -51,7 +49,6 @@ impl fmt::Debug for ServerConfig {
         formatter
             .debug_struct("ServerConfig")
             .field("clients", &self.clients)
-            .field("questions_per_turn", &self.questions_per_turn)
             .field("waiting_questions", &self.waiting_questions)
             .finish_non_exhaustive()
     }
@@ -163,7 +160,8 @@ impl Server {
         Ok(())
     }
 
-    /// Takes in who connects and what is asked, and answers: one bounded turn, without waiting for anybody.
+    /// Takes in who connects and what is asked, and answers: one question of each client, of 16 clients at most, without
+    /// waiting for anybody.
     ///
     /// # Errors
     ///
@@ -179,12 +177,10 @@ impl Server {
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(system("epoll_wait")(errno)),
         };
-        // At least one for each that is ready, whoever else asks a lot.
-        let share = self.config.questions_per_turn.checked_div(count);
         for event in events.iter().take(count) {
             match self.listener_named(event.data()) {
                 Some(index) => self.accept(index, now),
-                None => self.serve(event.data(), share.unwrap_or(0).max(1), owner),
+                None => self.serve(event.data(), owner),
             }
         }
         Ok(())
@@ -258,28 +254,26 @@ impl Server {
         Ok(())
     }
 
-    /// Answers up to `questions` of a client's questions.
-    fn serve(&mut self, name: u64, questions: usize, owner: &mut impl Owner) {
-        for _ in 0..questions {
-            let Some(client) = self.clients.get_mut(&name) else {
+    /// Answers a client's next question.
+    fn serve(&mut self, name: u64, owner: &mut impl Owner) {
+        let Some(client) = self.clients.get_mut(&name) else {
+            return;
+        };
+        let Asked { id, request } = match client.responder.recv(Wait::DontWait) {
+            Ok(asked) => asked,
+            Err(msg_socket::Error::WouldBlock) => return,
+            Err(msg_socket::Error::Closed) => {
+                self.clients.remove(&name);
                 return;
-            };
-            let Asked { id, request } = match client.responder.recv(Wait::DontWait) {
-                Ok(asked) => asked,
-                Err(msg_socket::Error::WouldBlock) => return,
-                Err(msg_socket::Error::Closed) => {
-                    self.clients.remove(&name);
-                    return;
-                }
-                Err(error) => return self.drop_client(name, &error),
-            };
-            match self.look_into(name, &request, owner) {
-                Outcome::Answer(response) => self.answer(name, id, &response),
-                Outcome::Later(ticket) => {
-                    if let Some(client) = self.clients.get_mut(&name) {
-                        client.waiting = client.waiting.saturating_add(1);
-                        self.waiting.insert(ticket, (name, id));
-                    }
+            }
+            Err(error) => return self.drop_client(name, &error),
+        };
+        match self.look_into(name, &request, owner) {
+            Outcome::Answer(response) => self.answer(name, id, &response),
+            Outcome::Later(ticket) => {
+                if let Some(client) = self.clients.get_mut(&name) {
+                    client.waiting = client.waiting.saturating_add(1);
+                    self.waiting.insert(ticket, (name, id));
                 }
             }
         }

@@ -137,9 +137,8 @@ fn a_client_has_a_bounded_number_of_questions_that_wait() {
         client
             .send(&Request::GetBuffer { resource: 8 }, Wait::DontWait)
             .unwrap();
+        rig.turn();
     }
-
-    rig.turn();
 
     let answer = client.recv(Wait::DontWait).unwrap();
     assert!(matches!(
@@ -288,9 +287,9 @@ fn a_turn_is_bounded_and_a_flood_does_not_starve_the_others() {
     rig.turn();
 
     assert!(quiet.recv(Wait::DontWait).is_ok());
-    assert_eq!(rig.server.statistics().answered, 17);
+    assert_eq!(rig.server.statistics().answered, 2);
     assert!(rig.is_ready(), "there is more to do");
-    for _ in 0..3 {
+    for _ in 0..99 {
         rig.turn();
     }
     assert_eq!(rig.server.statistics().answered, 101);
