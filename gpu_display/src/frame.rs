@@ -14,7 +14,8 @@ pub enum PixelSource<'a> {
     /// Memory of this process, which the display copies from before `present` returns.
     Memory(VolatileSlice<'a>),
     /// A buffer that the display may keep a reference to. For as long as it does, the pixels stay as
-    /// they are: what is drawn next is drawn elsewhere, at the price of a copy of the picture.
+    /// they are: what is drawn next is drawn elsewhere, at the price of a copy of the picture. Only where
+    /// others were given the memory, who may draw there at any time, a picture can be torn.
     Buffer(&'a Arc<Buffer>),
     /// A picture in a device's memory, of which the display may keep a reference. What is drawn
     /// there meanwhile may be seen: a guest that flips pages draws elsewhere. Of the frame's layout only width and height count, and they
