@@ -255,6 +255,15 @@ impl ResourceTable {
         Some(resource)
     }
 
+    /// Forgets all resources. Generations go on: whoever remembers one must
+    /// not take a later resource for it.
+    pub fn clear(&mut self) {
+        *self = Self {
+            last_generation: self.last_generation,
+            ..Self::default()
+        };
+    }
+
     /// Gives back what a resource was charged where its contents are: while
     /// it is promoted that is on both sides.
     fn return_charge(&mut self, resource: &Resource) {

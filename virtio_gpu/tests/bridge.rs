@@ -142,6 +142,25 @@ fn an_id_that_is_used_again_is_another_resource_and_the_old_memory_stays_as_it_w
 }
 
 #[test]
+fn a_resource_of_the_next_driver_is_another_one_though_its_id_is_the_same() {
+    let mut rig = Rig::new();
+    rig.image(1, 8, 4, gradient);
+    let before = rig.device.describe(Key::Id(1)).unwrap();
+
+    rig.device.reset();
+    let mut rig = Rig::around(rig.device, guest_memory(MEMORY), FEATURES);
+    rig.image(1, 8, 4, gradient);
+
+    let after = rig.device.describe(Key::Id(1)).unwrap();
+    assert_ne!(after.generation, before.generation);
+    let stale = rig.device.share(&before, Ticket(1));
+    assert!(
+        matches!(stale, Sharing::Done(Err(Reason::Gone))),
+        "{stale:?}"
+    );
+}
+
+#[test]
 fn a_transfer_under_way_ends_in_the_shared_memory() {
     let limits = Limits::default();
     let mut limits = limits;

@@ -345,7 +345,7 @@ impl<D: Display> Backend<D> {
         for scanout in &mut self.scanouts {
             *scanout = Scanout::default();
         }
-        self.resources = ResourceTable::default();
+        self.resources.clear();
         self.contexts = ContextTable::default();
         if let Some(rendering) = &mut self.rendering {
             let unanswered = rendering.reset();
