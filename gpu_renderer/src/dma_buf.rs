@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use gpu_buffer::DrmFourcc;
 
-/// A picture in dma-bufs.
+/// A picture in dma-bufs. Its first row is the top one.
 #[derive(Debug)]
 pub struct DmaBuf {
     /// Width in pixels.

@@ -116,7 +116,8 @@ pub trait Renderer {
     ///
     /// # Errors
     /// As [`Renderer::create_resource`]; [`RenderError::Impossible`] where
-    /// textures cannot be shared, or the picture is of another size.
+    /// textures cannot be shared, the picture is of another size, or the
+    /// resource would be upside down in memory.
     fn import(
         &mut self,
         resource: ResourceId,
@@ -130,7 +131,8 @@ pub trait Renderer {
     ///
     /// # Errors
     /// [`RenderError::UnknownResource`]; [`RenderError::Impossible`] where
-    /// textures cannot be shared or this one has no single picture.
+    /// textures cannot be shared, or this one has no single picture or is
+    /// upside down in memory, as one with `VIRGL_RESOURCE_Y_0_TOP` is.
     fn share(&mut self, resource: ResourceId) -> Result<DmaBuf, RenderError>;
 
     /// Destroys a resource and lets go of its backing.

@@ -122,7 +122,7 @@ fn it_is_handed_over_with_its_modifier_to_a_front_end_that_takes_those() {
 
     assert_eq!(presented, Presented::Taken);
     let (message, fds) = read_with_fds(&mut gpu);
-    let mut expected = bytes(&[12, 0, 48, 0, 0, 0, 8, 4, 8, 4, 64, 1, XR24]);
+    let mut expected = bytes(&[12, 0, 48, 0, 0, 0, 8, 4, 8, 4, 64, 0, XR24]);
     expected.extend(TILED.to_ne_bytes());
     assert_eq!(message, expected);
     let [fd] = &fds[..] else { panic!("{fds:?}") };
@@ -143,7 +143,7 @@ fn it_is_handed_over_without_a_modifier_where_it_needs_none() {
         show(&mut display, surface, &picture(modifier), &all()).unwrap();
 
         let (message, fds) = read_with_fds(&mut gpu);
-        let expected = bytes(&[9, 0, 40, 2, 0, 0, 8, 4, 8, 4, 64, 1, XR24]);
+        let expected = bytes(&[9, 0, 40, 2, 0, 0, 8, 4, 8, 4, 64, 0, XR24]);
         assert_eq!(message, expected, "{modifier:#x}");
         assert_eq!(fds.len(), 1);
     }
@@ -372,7 +372,7 @@ fn a_part_is_told_only_from_the_first_pixel_on() {
     let (message, _) = read_with_fds(&mut gpu);
     assert_eq!(
         message[..48],
-        bytes(&[12, 0, 48, 0, 0, 0, 4, 4, 4, 4, 64, 1])
+        bytes(&[12, 0, 48, 0, 0, 0, 4, 4, 4, 4, 64, 0])
     );
 }
 

@@ -87,7 +87,7 @@ fn what_a_guest_draws_is_handed_over_once_and_then_only_what_changed_is_told() {
     }]);
 
     let (told, fds) = read_with_fds(&mut rig.gpu);
-    let expected = [12, 0, 48, 0, 0, 0, 16, 16, 16, 16, 64, 1, AR24, 0, 0];
+    let expected = [12, 0, 48, 0, 0, 0, 16, 16, 16, 16, 64, 0, AR24, 0, 0];
     assert_eq!(words(&told), expected);
     let (update, _) = read_with_fds(&mut rig.gpu);
     assert_eq!(words(&update), [10, 0, 20, 0, 0, 0, 16, 16]);

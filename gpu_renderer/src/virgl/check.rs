@@ -26,7 +26,9 @@ pub(super) const BIND_STAGING: u32 = 1 << 19;
 /// Bits that stand for nothing. Bit 2 does so too, but old guests set it.
 const BIND_UNKNOWN: u32 = 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 23;
 
-const FLAG_FIRST_ROW_ON_TOP: u32 = 1 << 0;
+/// The rows that the guest transfers begin at the top; in the texture they then
+/// begin at the bottom.
+pub(super) const FLAG_FIRST_ROW_ON_TOP: u32 = 1 << 0;
 const FLAGS_KNOWN: u32 = FLAG_FIRST_ROW_ON_TOP | 1 << 1 | 1 << 2;
 
 /// More than any GPU has.

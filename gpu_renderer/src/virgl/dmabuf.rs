@@ -4,7 +4,7 @@
 //! renders in software, and is tested only where there is one, as in a guest.
 
 use super::VirglRenderer;
-use super::check::{self, target};
+use super::check::{self, FLAG_FIRST_ROW_ON_TOP, target};
 use super::images::Images;
 use super::resources::Resource;
 use crate::{DmaBuf, RenderError, ResourceArgs, ResourceId};
@@ -68,13 +68,18 @@ impl VirglRenderer {
 const NOT_SHARED: RenderError =
     RenderError::Impossible("sharing a texture without a DRM device behind EGL");
 
-/// The library asserts that an imported image is a plain 2D texture.
+/// The library asserts that an imported image is a plain 2D texture. A dma-buf
+/// does not tell that its picture is upside down.
 fn must_be_picture(args: &ResourceArgs) -> Result<(), RenderError> {
-    if args.target == target::TEXTURE_2D && args.samples == 0 && args.last_level == 0 {
-        Ok(())
-    } else {
-        Err(RenderError::Impossible("sharing what is no single picture"))
+    if args.target != target::TEXTURE_2D || args.samples != 0 || args.last_level != 0 {
+        return Err(RenderError::Impossible("sharing what is no single picture"));
     }
+    if args.flags & FLAG_FIRST_ROW_ON_TOP != 0 {
+        return Err(RenderError::Impossible(
+            "sharing a picture that is upside down in memory",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -95,6 +100,21 @@ mod tests {
         samples: 0,
         flags: 0,
     };
+
+    #[test]
+    fn a_picture_that_is_upside_down_in_memory_is_not_shared() {
+        // VIRGL_RESOURCE_Y_0_TOP.
+        let upside_down = ResourceArgs {
+            flags: 1,
+            ..PICTURE
+        };
+
+        assert_eq!(must_be_picture(&PICTURE), Ok(()));
+        assert!(matches!(
+            must_be_picture(&upside_down),
+            Err(RenderError::Impossible(_))
+        ));
+    }
 
     #[test]
     fn a_resource_has_a_texture_of_its_own() {

@@ -23,9 +23,6 @@ pub(super) const FEATURE_EDID: u64 = 1 << 0;
 /// The protocol feature for DMABUF_SCANOUT2.
 pub(super) const FEATURE_DMABUF2: u64 = 1 << 1;
 
-/// The flag of a dma-buf whose first row is the top one.
-const DMABUF_Y0_TOP: u32 = 1 << 0;
-
 /// The flag of an answer.
 const FLAG_REPLY: u32 = 1 << 2;
 
@@ -122,7 +119,9 @@ pub(super) struct Scanout {
 }
 
 /// DMABUF_SCANOUT, with a descriptor; without one it ends what another began. The picture begins at the first pixel of
-/// the dma-buf: QEMU has no use for `x` and `y`, and takes one or the other size for the visible one, by version.
+/// the dma-buf: QEMU has no use for `x` and `y`, and takes one or the other size for the visible one, by version. The
+/// flags are those of a virgl resource, whose `VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP` is about what the guest transfers: with
+/// it the first row in memory is the bottom one. QEMU shows such a picture the other way up.
 #[derive(Clone, Copy, Debug, Default, Immutable, IntoBytes)]
 #[repr(C)]
 pub(super) struct DmaBufScanout {
@@ -155,7 +154,7 @@ impl DmaBufScanout {
             fd_width: width,
             fd_height: height,
             fd_stride: stride,
-            fd_flags: DMABUF_Y0_TOP,
+            fd_flags: 0,
             fourcc,
         }
     }
