@@ -23,8 +23,11 @@ const SEND_BUFFER: usize = 1 << 20;
 /// Bytes that may stay allocated for what does not fit. A large frame's memory is given back once the frame has gone.
 const KEPT_BUFFER: usize = 1 << 20;
 
-/// How long to wait when the system has no memory for what is sent: the socket says that it has room all the while.
+/// How long to wait when the system has no room for what is sent: the socket says that it has room all the while.
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Errors that pass. The last: too many descriptors of this user are on their way, to whoever does not read them.
+const SHORTAGES: [Errno; 3] = [Errno::ENOBUFS, Errno::ENOMEM, Errno::ETOOMANYREFS];
 
 /// Rows of a picture that are sent in one go.
 const MAX_PIECES: usize = 1024;
@@ -81,7 +84,7 @@ pub(super) struct Client {
     sent: usize,
     /// Pictures whose descriptor goes with this byte of `outgoing`, in order.
     attached: VecDeque<(usize, Arc<DmaBuf>)>,
-    /// When to send on after the system had no memory.
+    /// When to send on after the system had no room.
     retry: Option<Instant>,
     /// What was asked and not answered, oldest first.
     asked: VecDeque<Question>,
@@ -248,7 +251,7 @@ impl Client {
         match &error {
             msg_socket::Error::WouldBlock => Ok(()),
             msg_socket::Error::System { source, .. }
-                if [Errno::ENOBUFS, Errno::ENOMEM]
+                if SHORTAGES
                     .iter()
                     .any(|errno| source.raw_os_error() == Some(*errno as i32)) =>
             {
@@ -360,8 +363,8 @@ mod tests {
     }
 
     #[test]
-    fn want_of_memory_keeps_the_socket_and_sends_on_after_a_pause() {
-        for errno in [Errno::ENOBUFS, Errno::ENOMEM] {
+    fn want_of_memory_or_descriptors_keeps_the_socket_and_sends_on_after_a_pause() {
+        for errno in [Errno::ENOBUFS, Errno::ENOMEM, Errno::ETOOMANYREFS] {
             let (poller, mut client, mut theirs) = pair();
             client.bytes().extend_from_slice(b"frame");
             let failed = Instant::now();
