@@ -20,7 +20,9 @@ pub mod swapchain;
 pub use backends::embedded::{CursorView, Embedded, Viewer};
 pub use backends::headless::{self, Headless, HeadlessConfig, Picture};
 #[cfg(feature = "wayland")]
-pub use backends::wayland::{WaylandConfig, WaylandDisplay, WaylandStatistics};
+pub use backends::wayland::{
+    WaylandConfig, WaylandDisplay, WaylandPresentation, WaylandStatistics,
+};
 #[cfg(feature = "x11")]
 pub use backends::x11::{X11Config, X11Display, X11Statistics, X11Transport};
 pub use damage::Damage;

@@ -8,7 +8,8 @@ pub struct Mode {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Refresh rate in thousandths of a hertz.
+    /// Refresh rate in thousandths of a hertz, 0 if it does not matter: a display with windows has its
+    /// own there instead.
     pub refresh_millihertz: u32,
 }
 

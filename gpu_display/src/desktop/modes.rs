@@ -14,18 +14,47 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Sides of the modes that are asked for, in pixels.
 const SIDES: std::ops::RangeInclusive<u32> = 32..=16_384;
 
+/// The rate of an output of which none is known, as guests assume.
+const USUAL_RATE: u32 = 60_000;
+
 /// The outputs.
 #[derive(Debug)]
 pub(crate) struct Modes {
     told: Vec<Output>,
     wanted: Vec<Output>,
+    /// Whose rate each output has.
+    rates: Vec<Rate>,
     /// Since when `wanted` is something else than `told`, and its last change.
     changed: Option<(Instant, Instant)>,
 }
 
+/// Who chooses a refresh rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rate {
+    /// Whoever made the output.
+    Fixed,
+    /// The monitor that shows it.
+    Monitor,
+}
+
+impl Rate {
+    /// Who chooses the rate of an output that is asked for, which gets one until it is chosen.
+    fn decide(output: &mut Output) -> Self {
+        match output.mode.refresh_millihertz {
+            0 => {
+                output.mode.refresh_millihertz = USUAL_RATE;
+                Self::Monitor
+            }
+            _ => Self::Fixed,
+        }
+    }
+}
+
 impl Modes {
-    pub(crate) fn new(outputs: Vec<Output>) -> Self {
+    /// Outputs. The rate of one that has none is a usual one, or what the monitor turns out to have.
+    pub(crate) fn new(mut outputs: Vec<Output>) -> Self {
         Self {
+            rates: outputs.iter_mut().map(Rate::decide).collect(),
             wanted: outputs.clone(),
             told: outputs,
             changed: None,
@@ -65,15 +94,54 @@ impl Modes {
             return;
         }
         (wanted.mode.width, wanted.mode.height) = size;
+        self.note_change(now);
+    }
+
+    /// The output's window is on a monitor that shows a picture for so long. Nothing changes if the
+    /// output has a rate of its own, or nearly this one, or if there is no such rate.
+    #[cfg(feature = "wayland")]
+    pub(crate) fn prefer_refresh(&mut self, output: u32, time: Duration, now: Instant) {
+        /// Refresh rates that are asked for, in thousandths of a hertz.
+        const RATES: std::ops::RangeInclusive<u64> = 10_000..=1_000_000;
+        /// The part of a rate by which it may differ from another one and be the same: 59.94 is 60 to a
+        /// guest that would start its mode anew.
+        const SAME_RATE: u32 = 100;
+        /// Thousandths of a hertz times nanoseconds.
+        const RATE_TIMES_TIME: u64 = 1_000_000_000_000;
+        let Ok(index) = usize::try_from(output) else {
+            return;
+        };
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let rate = RATE_TIMES_TIME.checked_div(time);
+        let rate = rate.filter(|rate| RATES.contains(rate));
+        let rate = rate.and_then(|rate| u32::try_from(rate).ok());
+        let (Some(rate), Some(Rate::Monitor), Some(wanted)) =
+            (rate, self.rates.get(index), self.wanted.get_mut(index))
+        else {
+            return;
+        };
+        let old = wanted.mode.refresh_millihertz;
+        if rate.abs_diff(old) > old / SAME_RATE {
+            wanted.mode.refresh_millihertz = rate;
+            self.note_change(now);
+        }
+    }
+
+    fn note_change(&mut self, now: Instant) {
         let since = self.changed.map_or(now, |(since, _)| since);
         self.changed = Some((since, now));
     }
 
-    /// The output is another now, by decision and at once; whether that is news. `None` if there is no
-    /// such output.
-    pub(crate) fn set(&mut self, output: u32, changed: Output) -> Option<bool> {
+    /// The output is another now, by decision and at once; whether that is news. Its rate is decided
+    /// as well if it is not the one that was told. `None` if there is no such output.
+    pub(crate) fn set(&mut self, output: u32, mut changed: Output) -> Option<bool> {
         let index = usize::try_from(output).ok()?;
         let (told, wanted) = (self.told.get_mut(index)?, self.wanted.get_mut(index)?);
+        if told.mode.refresh_millihertz != changed.mode.refresh_millihertz
+            && let Some(rate) = self.rates.get_mut(index)
+        {
+            *rate = Rate::decide(&mut changed);
+        }
         let is_news = *told != changed;
         (*told, *wanted) = (changed, changed);
         Some(is_news)
@@ -196,6 +264,72 @@ mod tests {
         assert_eq!(modes.outputs(), [unplugged]);
         assert!(!modes.is_enabled(0));
         assert!(!modes.settle(start + Duration::from_secs(9)));
+    }
+
+    #[cfg(feature = "wayland")]
+    mod rates {
+        use super::*;
+
+        /// Pictures of 144 and of 59.94 hertz.
+        const FAST: Duration = Duration::from_nanos(6_944_444);
+        const TELEVISION: Duration = Duration::from_nanos(16_683_350);
+
+        fn unset() -> Modes {
+            let mut output = modes().outputs()[0];
+            output.mode.refresh_millihertz = 0;
+            Modes::new(vec![output])
+        }
+
+        fn rate_after(modes: &mut Modes, refresh: Duration) -> u32 {
+            let now = Instant::now();
+            modes.prefer_refresh(0, refresh, now);
+            modes.settle(now + Duration::from_secs(1));
+            modes.outputs()[0].mode.refresh_millihertz
+        }
+
+        #[test]
+        fn an_output_without_a_rate_has_a_usual_one_and_then_its_monitors() {
+            let mut modes = unset();
+            assert_eq!(modes.outputs()[0].mode.refresh_millihertz, 60_000);
+
+            assert_eq!(rate_after(&mut modes, FAST), 144_000);
+            assert_eq!(modes.deadline(), None);
+        }
+
+        #[test]
+        fn a_rate_that_was_asked_for_stays() {
+            assert_eq!(rate_after(&mut modes(), FAST), 60_000);
+
+            let mut modes = unset();
+            let mut decided = modes.outputs()[0];
+            decided.mode.refresh_millihertz = 50_000;
+            modes.set(0, decided);
+            assert_eq!(rate_after(&mut modes, FAST), 50_000);
+        }
+
+        #[test]
+        fn nearly_the_same_rate_and_an_impossible_one_are_no_news() {
+            let mut modes = unset();
+            let impossible = [Duration::ZERO, Duration::from_nanos(1), Duration::MAX];
+            for refresh in impossible.into_iter().chain([TELEVISION]) {
+                modes.prefer_refresh(0, refresh, Instant::now());
+                assert_eq!(modes.deadline(), None, "{refresh:?}");
+            }
+        }
+
+        #[test]
+        fn plugging_a_monitor_out_and_in_decides_no_rate() {
+            let mut modes = unset();
+            for enabled in [false, true] {
+                let output = Output {
+                    enabled,
+                    ..modes.outputs()[0]
+                };
+                modes.set(0, output);
+            }
+
+            assert_eq!(rate_after(&mut modes, FAST), 144_000);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod faults;
 mod inputs;
 mod liar;
 mod pixels;
+mod presentations;
 mod sharing;
 mod sizes;
 mod weston;

@@ -257,4 +257,14 @@ fn weston_reads_pictures_where_they_are_drawn() {
 
     let statistics = display.statistics();
     assert_eq!((statistics.copied_bytes, statistics.shared_frames), (0, 2));
+    // Its headless monitor has 60 hertz.
+    run_until(&mut display, |display| {
+        display.statistics().presented_frames == 2
+    });
+    let shown = display.presentation(0).unwrap();
+    // CLOCK_MONOTONIC, or CLOCK_MONOTONIC_RAW.
+    assert!(matches!(shown.clock, Some(1 | 4)), "{shown:?}");
+    let refresh = shown.refresh.unwrap().as_micros();
+    assert!((16_600..16_700).contains(&refresh), "{refresh}");
+    assert!(shown.time > Duration::ZERO);
 }

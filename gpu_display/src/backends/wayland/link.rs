@@ -18,6 +18,7 @@ use gpu_buffer::DrmFourcc;
 use super::feedback::Feedback;
 use super::import::{Kind, Refusals};
 use super::monitor::{MAX_MONITORS, Monitor};
+use super::presentation::Presentations;
 use super::seat::{MAX_SEATS, Seat};
 use super::state::State;
 use crate::DisplayError;
@@ -36,6 +37,7 @@ pub(super) struct Link {
     pub(super) seats: Vec<Seat>,
     pub(super) feedback: Feedback,
     pub(super) refusals: Refusals,
+    pub(super) presentations: Presentations,
     /// What a handler found to be wrong: the connection is of no use.
     pub(super) trouble: Option<DisplayError>,
     /// Descriptors that events brought.
@@ -92,6 +94,7 @@ impl Link {
             seats: Vec::new(),
             feedback: Feedback::default(),
             refusals: Refusals::default(),
+            presentations: Presentations::default(),
             trouble: None,
             fds_taken: 0,
         }
@@ -147,6 +150,11 @@ impl Link {
             }
             "zwp_relative_pointer_manager_v1" if globals.relative_pointer.is_none() => {
                 globals.relative_pointer = Some(registry.bind(name, 1, queue, ()));
+            }
+            // 2: rates that vary have one as well.
+            "wp_presentation" if self.presentations.global.is_none() => {
+                let global = registry.bind(name, version.min(2), queue, ());
+                self.presentations.global = Some(global);
             }
             // 5: events come in frames; 8: parts of a detent.
             "wl_seat" if self.seats.len() < MAX_SEATS => {

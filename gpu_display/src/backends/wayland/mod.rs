@@ -16,6 +16,7 @@ mod monitor;
 mod native;
 mod overlay;
 mod pointer;
+mod presentation;
 mod seat;
 mod session;
 mod shm;
@@ -43,6 +44,7 @@ use crate::{
     Interest, Output, PictureMemory, PollFd, Position, Presented, Query, SurfaceId, SurfaceRequest,
 };
 
+pub use self::presentation::WaylandPresentation;
 pub use self::statistics::WaylandStatistics;
 
 /// What a Wayland display is made of.
@@ -56,7 +58,8 @@ pub struct WaylandConfig {
     /// What the desktop knows the program as: the name of its `.desktop` file.
     pub app_id: String,
     /// The outputs: a window for each that has a surface. A mode is the size that a guest is asked
-    /// for until the user gives the window another one.
+    /// for until the user gives the window another one. A refresh rate of 0 is that of the
+    /// monitor on which the window is: 60 Hz until the compositor tells another one.
     pub outputs: Vec<Output>,
 }
 
@@ -116,6 +119,12 @@ impl WaylandDisplay {
     /// What was counted.
     pub fn statistics(&self) -> WaylandStatistics {
         self.state.statistics
+    }
+
+    /// How the newest frame that was seen in an output's window came on the screen. `None` if there
+    /// was none on this connection, or the compositor does not tell.
+    pub fn presentation(&self, output: u32) -> Option<WaylandPresentation> {
+        self.state.windows.get(&output)?.presentation
     }
 
     /// Whether there is a compositor that has told what it can do.

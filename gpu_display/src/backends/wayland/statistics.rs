@@ -9,6 +9,10 @@ pub struct WaylandStatistics {
     pub shared_frames: u64,
     /// Bytes of pixels that were copied for it.
     pub copied_bytes: u64,
+    /// Frames that the compositor says came on a screen; none of them if it does not say.
+    pub presented_frames: u64,
+    /// Frames that it says never did: another came first, or nobody could see them.
+    pub discarded_frames: u64,
     /// Connections that were made, the first included.
     pub connections: u64,
 }

@@ -7,6 +7,7 @@ use super::fit::Scale;
 use super::geometry::{Geometry, Scaling};
 use super::link::{Callback, Link};
 use super::native::{Names, Native, side};
+use super::presentation::WaylandPresentation;
 use super::shm::Owner;
 use super::statistics::WaylandStatistics;
 use super::surface::Asked;
@@ -38,6 +39,8 @@ pub(super) struct Window {
     cursors: Cursors,
     /// When to go black.
     blank_due: Option<Instant>,
+    /// How the newest frame that was seen came on the screen.
+    pub(super) presentation: Option<WaylandPresentation>,
 }
 
 /// How far a window is.
@@ -78,6 +81,7 @@ impl Window {
             lost: false,
             cursors: Cursors::Settled,
             blank_due: None,
+            presentation: None,
         }
     }
 
@@ -118,6 +122,7 @@ impl Window {
         self.lost |= self.is_shown();
         self.content.clear();
         self.native = None;
+        self.presentation = None;
         self.stage = Stage::New;
         self.geometry.start_over(Scaling::Free);
         self.cursors = Cursors::Settled;
@@ -228,6 +233,7 @@ impl Window {
             .surface
             .frame(&link.queue, Callback::Frame { output });
         link.count(&callback);
+        link.ask_when_shown(&native.surface, output);
         self.apply_size();
         if let Some(native) = &mut self.native {
             native.commit();

@@ -51,7 +51,7 @@ pub struct X11Config {
     /// What the desktop knows the program as.
     pub class: String,
     /// The outputs: a window for each that has a surface. A mode is the size that a guest is asked
-    /// for until the user gives the window another one.
+    /// for until the user gives the window another one. A refresh rate of 0 is 60 Hz.
     pub outputs: Vec<Output>,
 }
 

@@ -5,6 +5,7 @@ mod dma_buf;
 mod extras;
 mod overlay;
 mod picture;
+mod presentation;
 mod seat;
 mod shell;
 mod shm;
@@ -18,6 +19,8 @@ use wayland_protocols::wp::fractional_scale::v1::server::wp_fractional_scale_man
 use wayland_protocols::wp::fractional_scale::v1::server::wp_fractional_scale_v1::WpFractionalScaleV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_buffer_params_v1::ZwpLinuxBufferParamsV1;
 use wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
+use wayland_protocols::wp::presentation_time::server::wp_presentation::WpPresentation;
+use wayland_protocols::wp::presentation_time::server::wp_presentation_feedback::WpPresentationFeedback;
 use wayland_protocols::wp::relative_pointer::zv1::server::zwp_relative_pointer_manager_v1::ZwpRelativePointerManagerV1;
 use wayland_protocols::wp::viewporter::server::wp_viewporter::WpViewporter;
 use wayland_protocols::xdg::decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1;
@@ -34,6 +37,7 @@ use wayland_server::{Client, Display, DisplayHandle, ListeningSocket, Resource};
 
 pub(crate) use dma_buf::{DmaBufOffer, DmaBuffer, Import, Table};
 pub(crate) use picture::Picture;
+pub(crate) use presentation::{CLOCK, Shown};
 pub(crate) use seat::{Inputs, PointerCursor};
 pub(crate) use shell::{FULLSCREEN, MAXIMIZED, Window};
 pub(crate) use surface::Surface;
@@ -52,6 +56,7 @@ pub(crate) struct Offer {
     /// Seats, each with keyboard, pointer and touchscreen.
     pub(crate) seats: Vec<u32>,
     pub(crate) relative_pointer: Option<u32>,
+    pub(crate) presentation: Option<u32>,
     /// The scales of its monitors.
     pub(crate) monitors: Vec<i32>,
     /// wl_shm formats besides the two that are always there.
@@ -68,6 +73,7 @@ impl Default for Offer {
             dma_buf: None,
             seats: Vec::new(),
             relative_pointer: Some(1),
+            presentation: None,
             monitors: Vec::new(),
             formats: Vec::new(),
         }
@@ -123,6 +129,8 @@ pub(crate) struct World {
     pub(crate) imported: Vec<DmaBuffer>,
     pondered: Vec<(ZwpLinuxBufferParamsV1, DmaBuffer)>,
     callbacks: Vec<WlCallback>,
+    /// Frames of which the client wants to know when they are shown.
+    pub(crate) feedbacks: Vec<WpPresentationFeedback>,
     serial: u32,
 }
 
@@ -207,6 +215,9 @@ impl Compositor {
         if let Some(version) = offer.relative_pointer {
             handle.create_global::<World, ZwpRelativePointerManagerV1, ()>(version, ());
         }
+        if let Some(version) = offer.presentation {
+            handle.create_global::<World, WpPresentation, ()>(version, ());
+        }
         let monitors = offer.monitors.iter();
         let monitors = monitors
             .map(|scale| handle.create_global::<World, WlOutput, i32>(4, *scale))
@@ -235,6 +246,7 @@ impl Compositor {
                 imported: Vec::new(),
                 pondered: Vec::new(),
                 callbacks: Vec::new(),
+                feedbacks: Vec::new(),
                 serial: 0,
             },
         }

@@ -1,5 +1,6 @@
 //! Surfaces, and what a commit does.
 
+use wayland_protocols::wp::presentation_time::server::wp_presentation_feedback::WpPresentationFeedback;
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::{self, WlCallback};
@@ -32,6 +33,7 @@ pub(crate) struct Pending {
     buffer: Option<Option<WlBuffer>>,
     damage: Damage,
     callbacks: Vec<WlCallback>,
+    pub(crate) feedbacks: Vec<WpPresentationFeedback>,
     scale: Option<i32>,
     pub(crate) source: Option<Option<(f64, f64, f64, f64)>>,
     pub(crate) destination: Option<Option<(i32, i32)>>,
@@ -157,6 +159,7 @@ impl World {
             }
         }
         self.callbacks.extend(pending.callbacks);
+        self.feedbacks.extend(pending.feedbacks);
         self.violations.extend(wrong.into_iter().map(String::from));
         for surface in &mut self.surfaces {
             if surface.parent == Some(index.0)
