@@ -63,7 +63,7 @@ pub trait Owner {
     fn describe(&mut self, key: Key) -> Result<Description, Reason>;
 
     /// Shares the resource that [`Owner::describe`] has just described. From then on its pixels are in the memory that
-    /// is handed out, for as long as it lives.
+    /// is handed out, until it is gone or a renderer takes it over, which the generation does not tell.
     fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing;
 
     /// A resource that was to be shared [later](Sharing::Later). Each such ticket comes once, whatever becomes of its
