@@ -167,7 +167,7 @@ impl Server {
     ///
     /// [`Error::System`] when the system refuses to say what is readable.
     pub fn dispatch(&mut self, owner: &mut impl Owner, now: Instant) -> Result<(), Error> {
-        self.resume(now)?;
+        self.resume(now);
         while let Some((ticket, shared)) = owner.next_shared() {
             self.deliver(ticket, shared);
         }
@@ -243,15 +243,18 @@ impl Server {
         }
     }
 
-    fn resume(&mut self, now: Instant) -> Result<(), Error> {
+    /// Where the system refuses, later again.
+    fn resume(&mut self, now: Instant) {
         if self.paused.is_none_or(|end| now < end) {
-            return Ok(());
+            return;
         }
         self.paused = None;
-        for (index, listener) in self.listeners.iter().enumerate() {
-            self.watch(listener, name_of_listener(index))?;
+        let mut listeners = self.listeners.iter().enumerate();
+        let watched = listeners
+            .try_for_each(|(index, listener)| self.watch(listener, name_of_listener(index)));
+        if watched.is_err() {
+            self.pause(now);
         }
-        Ok(())
     }
 
     /// Answers a client's next question.

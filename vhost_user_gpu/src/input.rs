@@ -137,8 +137,9 @@ impl InputSocket {
         Ok(())
     }
 
+    /// One connection a turn, so that nobody who connects over and over keeps the guest waiting.
     fn accept(&mut self, poller: &Poller) -> Result<(), Error> {
-        while let Some(stream) = self.listener.accept()? {
+        if let Some(stream) = self.listener.accept()? {
             let watched = watch(poller, &stream)?;
             let device = EventDevice::new(stream, self.kind, None);
             let device = device.map_err(|source| Error::System {

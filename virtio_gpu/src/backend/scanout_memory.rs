@@ -10,7 +10,7 @@ use gpu_renderer::{JobId, Plane, RenderError, ResourceArgs, When, Work};
 use super::rendering::{Expected, resource_id};
 use super::{Backend, Outcome};
 use crate::error::chain_of;
-use crate::protocol::{ResourceCreate3d, ResourceId};
+use crate::protocol::{ResourceCreate3d, ResourceId, wire};
 use crate::share::{Share, for_display};
 
 /// `VIRGL_BIND_SCANOUT`.
@@ -59,7 +59,8 @@ impl<D: Display> Backend<D> {
     }
 
     /// An image for a resource that is a picture in `layout`, if it will be
-    /// scanned out and one can be had.
+    /// scanned out and one can be had. What the renderer turns upside down is
+    /// no picture to others.
     pub(super) fn image_for(
         &mut self,
         create: &ResourceCreate3d,
@@ -68,6 +69,7 @@ impl<D: Display> Backend<D> {
         let rendering = self.rendering.as_ref()?;
         let is_shown_so = !rendering.unshown.contains(&layout.format());
         if create.bind & BIND_SCANOUT == 0
+            || create.flags & wire::RESOURCE_FLAG_Y_0_TOP != 0
             || !rendering.queue().shares_textures()
             || !is_shown_so
             || self.resources.shared() >= self.limits.shared_resources

@@ -157,6 +157,12 @@ fn only_what_will_be_scanned_out_is_an_image() {
             last_level: 1,
             ..picture(1, 8, 8)
         },
+        // Its first row is the last in memory.
+        ResourceCreate3d {
+            bind: SCANOUT,
+            flags: 1,
+            ..picture(1, 8, 8)
+        },
     ];
     for other in others {
         for mut rig in each() {
