@@ -1,7 +1,9 @@
 //! What the tests of the headless display share.
 #![allow(dead_code, clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gpu_buffer::{DrmFourcc, Layout, Rect};
 use gpu_display::{
@@ -16,6 +18,37 @@ pub(crate) const BLACK: Pixel = [0, 0, 0, 255];
 pub(crate) const RED: Pixel = [255, 0, 0, 255];
 pub(crate) const GREEN: Pixel = [0, 255, 0, 255];
 pub(crate) const BLUE: Pixel = [0, 0, 255, 255];
+
+/// Runs an example of the crate; `None`, and a line that says so, where none was built.
+pub(crate) fn example(name: &str) -> Option<Command> {
+    // Beside the folder that this test is in.
+    let mut path: PathBuf = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    if !path.is_file() {
+        eprintln!("skipped: the examples were not built");
+        return None;
+    }
+    Some(Command::new(path))
+}
+
+/// Keeps a picture of a screen, of red, green and blue, as a file of this name in the folder that
+/// `$GPU_DISPLAY_PICTURES` names; the README shows them.
+pub(crate) fn keep_picture(name: &str, width: usize, pixels: &[[u8; 3]]) {
+    let Some(folder) = std::env::var_os("GPU_DISPLAY_PICTURES") else {
+        return;
+    };
+    let file = File::create(Path::new(&folder).join(name)).unwrap();
+    let height = pixels.len() / width;
+    let (width, height) = (u32::try_from(width), u32::try_from(height));
+    let mut encoder = png::Encoder::new(file, width.unwrap(), height.unwrap());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(pixels.as_flattened()).unwrap();
+}
 
 /// Pixels that a device presents.
 pub(crate) struct Source {

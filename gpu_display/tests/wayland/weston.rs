@@ -16,7 +16,7 @@ use gpu_display::{
 use tempfile::TempDir;
 use vm_memory::Bytes;
 
-use crate::common::{BLUE, RED, Source, output};
+use crate::common::{BLUE, RED, Source, example, keep_picture, output};
 
 /// Of the window.
 const SIZE: (u32, u32) = (320, 240);
@@ -27,14 +27,14 @@ idle-time=0
 
 [shell]
 panel-position=none
-background-color=0xff00ff00
+background-color=0xff40506a
 background-type=tile
 animation=none
 startup-animation=none
 close-animation=none
 ";
 
-const DESKTOP: [u8; 3] = [0, 255, 0];
+const DESKTOP: [u8; 3] = [0x40, 0x50, 0x6a];
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +47,7 @@ fn is_installed() -> bool {
 
 /// Weston, with a plain desktop.
 struct Weston {
-    child: Child,
+    _child: Running,
     directory: PathBuf,
 }
 
@@ -65,7 +65,7 @@ impl Weston {
             .stderr(Stdio::null())
             .spawn();
         let weston = Self {
-            child: child.unwrap(),
+            _child: Running(child.unwrap()),
             directory: directory.to_owned(),
         };
         let start = Instant::now();
@@ -119,10 +119,13 @@ impl Weston {
     }
 }
 
-impl Drop for Weston {
+/// A program that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -221,6 +224,36 @@ fn weston_shows_every_pixel_and_again_after_it_was_killed() {
     );
     show(&mut display, surface, &mut source, whole);
     assert_screen(&weston, marked);
+}
+
+#[test]
+fn weston_shows_the_gradient_as_it_moves() {
+    if !is_installed() {
+        eprintln!("skipped: weston is not installed");
+        return;
+    }
+    let directory: TempDir = tempfile::tempdir().unwrap();
+    let weston = Weston::start(directory.path());
+    let Some(mut gradient) = example("gradient") else {
+        return;
+    };
+    let place = format!("wayland={}", weston.socket().display());
+    let gradient = gradient.args([&place, "60"]).stdout(Stdio::null()).spawn();
+    let mut gradient = Running(gradient.unwrap());
+
+    let start = Instant::now();
+    let mut seen = Vec::new();
+    // Two moments of a window, of whose 640x480 pixels some may have the desktop's colour.
+    while seen.len() < 2 {
+        assert!(start.elapsed() < PATIENCE, "the gradient is not seen");
+        let (width, screen) = weston.screenshot();
+        let inside = screen.iter().filter(|pixel| **pixel != DESKTOP).count();
+        if inside > 640 * 480 - 100 && !seen.contains(&screen) {
+            keep_picture("wayland.png", width, &screen);
+            seen.push(screen);
+        }
+    }
+    assert!(gradient.0.try_wait().unwrap().is_none(), "it ended");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The examples of the crate, each on a server of its own.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use gpu_buffer::Rect;
@@ -12,6 +11,7 @@ use x11rb::protocol::xproto::{
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
+use crate::common::{example, keep_picture};
 use crate::xvfb::{Xvfb, is_installed};
 
 /// Starts an example on a server; `None` where there is none.
@@ -21,17 +21,7 @@ fn start(name: &str, seconds: &str) -> Option<(Xvfb, RustConnection, Child)> {
         return None;
     }
     let server = Xvfb::start(&[]);
-    // Beside the folder that this test is in.
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(name);
-    if !path.is_file() {
-        eprintln!("skipped: the examples were not built");
-        return None;
-    }
-    let child = Command::new(path)
+    let child = example(name)?
         .args([format!("x11={}", server.name()), seconds.to_owned()])
         .stdout(Stdio::piped())
         .spawn();
@@ -64,6 +54,16 @@ fn wait_for_pixel(eye: &RustConnection, likes: impl Fn([u8; 3]) -> bool) {
     }
 }
 
+/// All that the server's monitor of 800x600 would show.
+fn screen(eye: &RustConnection) -> Vec<[u8; 3]> {
+    use x11rb::connection::Connection;
+    let root = eye.setup().roots[0].root;
+    let image = eye.get_image(ImageFormat::Z_PIXMAP, root, 0, 0, 800, 600, !0);
+    let bytes = image.unwrap().reply().unwrap().data;
+    let pixels = bytes.chunks(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]);
+    pixels.collect()
+}
+
 fn fake(eye: &RustConnection, kind: u8, detail: u8, at: i16) {
     use x11rb::connection::Connection;
     let root = eye.setup().roots[0].root;
@@ -79,6 +79,7 @@ fn the_gradient_moves() {
 
     // Red and green follow the place and the time, blue is their difference.
     wait_for_pixel(&eye, |[red, green, _]| red == green && red > 11);
+    keep_picture("x11.png", 800, &screen(&eye));
 
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

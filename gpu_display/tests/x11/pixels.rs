@@ -137,6 +137,24 @@ fn pictures_are_presented_from_where_they_were_drawn() {
 }
 
 #[test]
+fn a_picture_is_the_servers_until_it_says_that_it_is_idle() {
+    let mut desk = desk!();
+    let surface = desk.surface(0, 64, 32);
+    let (red, blue) = (shared(RED, 256), shared(BLUE, 256));
+    let whole = Rect::new(0, 0, 64, 32);
+    present(&mut desk, surface, &red, whole);
+    assert_eq!(Arc::strong_count(&red), 1);
+
+    desk.server.as_ref().unwrap().freeze(true);
+    present(&mut desk, surface, &blue, whole);
+    assert_eq!(Arc::strong_count(&blue), 2);
+
+    desk.server.as_ref().unwrap().freeze(false);
+    desk.run_until(|_| Arc::strong_count(&blue) == 1);
+    desk.assert_shows((64, 32), |_, _| BLUE);
+}
+
+#[test]
 fn pictures_are_put_from_where_they_were_drawn() {
     flip(desk!("XFIXES"));
 }
