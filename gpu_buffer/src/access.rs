@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, fstatfs};
 
 use crate::{Error, ioctl};
 
 const READ: u64 = 1;
 const WRITE: u64 = 2;
 const END: u64 = 4;
-/// A flag that no kernel knows.
-const UNKNOWN: u64 = 1 << 63;
+
+/// `DMA_BUF_MAGIC`, since Linux 5.3: the file system that all dma-bufs are in.
+const DMA_BUF_FILES: FsType = FsType(0x444d_4142);
 
 /// What a CPU does in its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +104,16 @@ pub fn wait_idle(dma_buf: BorrowedFd<'_>, access: Access, limit: Duration) -> Re
     }
 }
 
-/// Whether `fd` is a dma-buf.
+/// Whether `fd` is a dma-buf. The kernel says so, not whoever made the file.
 pub(crate) fn is_dma_buf(fd: BorrowedFd<'_>) -> bool {
-    ioctl::dma_buf_sync(fd, UNKNOWN) == Err(Errno::EINVAL)
+    is_in(fd, DMA_BUF_FILES)
+}
+
+/// Whether the memory of `fd` is huge pages.
+pub(crate) fn is_of_huge_pages(fd: BorrowedFd<'_>) -> bool {
+    is_in(fd, HUGETLBFS_MAGIC)
+}
+
+fn is_in(fd: BorrowedFd<'_>, files: FsType) -> bool {
+    fstatfs(fd).is_ok_and(|statistics| statistics.filesystem_type() == files)
 }

@@ -233,6 +233,10 @@ pub enum Error {
     /// A memory file of somebody else could be made shorter while it is read, which is a SIGBUS.
     #[error("the memory file is not sealed against shrinking")]
     NotSealed,
+    /// A memory file of huge pages ends the process where there are none left, or where one is taken
+    /// out of it, and no seal forbids that.
+    #[error("the memory file is made of huge pages")]
+    HugePages,
     /// A file has fewer bytes than the picture said to be in it.
     #[error("the picture ends at byte {needed}, its file at byte {available}")]
     FileTooShort {

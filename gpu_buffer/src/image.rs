@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 #[cfg(feature = "gbm")]
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drm_fourcc::{DrmFourcc, DrmModifier};
 use vm_memory::VolatileSlice;
@@ -164,8 +164,10 @@ impl Image {
     pub fn wait_idle(&self, access: Access, limit: Duration) -> Result<bool, Error> {
         match &self.storage {
             Storage::Memory(memories) => {
+                let start = Instant::now();
                 for dma_buf in memories.iter().filter_map(Memory::dma_buf) {
-                    if !wait_idle(dma_buf, access, limit)? {
+                    let left = limit.saturating_sub(start.elapsed());
+                    if !wait_idle(dma_buf, access, left)? {
                         return Ok(false);
                     }
                 }

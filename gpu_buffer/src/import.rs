@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use drm_fourcc::DrmModifier;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-use crate::access::is_dma_buf;
+use crate::access::{is_dma_buf, is_of_huge_pages};
 use crate::image::ExportedImage;
 use crate::memory::{Memory, dma_buf_size};
 use crate::{Access, Error, Image, ImageLayout, PlanePlace, Usage};
@@ -37,7 +37,7 @@ pub struct ImportOptions {
 ///
 /// # Errors
 /// Those of [`ImageLayout::from_places`], [`Error::NotLinear`], [`Error::NotABuffer`],
-/// [`Error::NotSealed`], [`Error::FileTooShort`], [`Error::Size`], [`Error::Map`],
+/// [`Error::NotSealed`], [`Error::HugePages`], [`Error::FileTooShort`], [`Error::Size`], [`Error::Map`],
 /// [`Error::Guard`], [`Error::TooManyGuards`].
 pub fn import(exported: ExportedImage, options: ImportOptions) -> Result<Image, Error> {
     if exported.modifier != DrmModifier::Linear {
@@ -65,6 +65,9 @@ fn map(fd: OwnedFd, needed: u64, options: ImportOptions) -> Result<Memory, Error
     };
     match seals(fd.as_fd()) {
         Some(seals) => {
+            if is_of_huge_pages(fd.as_fd()) {
+                return Err(Error::HugePages);
+            }
             let sealed = seals.contains(SealFlag::F_SEAL_SHRINK);
             if !sealed && options.unsealed == Unsealed::Refuse {
                 return Err(Error::NotSealed);

@@ -17,8 +17,7 @@ mod raw {
     nix::ioctl_write_ptr!(udmabuf_create_list, b'u', 0x43, [u32; 2]);
 }
 
-/// `DMA_BUF_IOCTL_SYNC` on any descriptor. Flags that the kernel does not know are `EINVAL` from a
-/// dma-buf and something else from everything else.
+/// `DMA_BUF_IOCTL_SYNC` on a dma-buf.
 pub(crate) fn dma_buf_sync(fd: BorrowedFd<'_>, flags: u64) -> Result<(), Errno> {
     loop {
         // SAFETY: the pointer is to one live `u64`, which is what the request reads.

@@ -126,6 +126,8 @@ impl Guard {
             .find(free)
             .ok_or(Error::TooManyGuards { limit: LIMIT })?;
         let start = mapping.as_ptr().addr();
+        // Who sees the new range sees that the old one ended.
+        fence(Ordering::Release);
         slot.dead.store(false, Ordering::Relaxed);
         slot.start.store(start, Ordering::Relaxed);
         slot.end
@@ -188,10 +190,14 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     // only where the code says that it is an address.
     let address = unsafe { fault.si_addr() }.addr();
     let is_fault = fault.si_code == libc::BUS_ADRERR;
-    let guarded = SLOTS.iter().find(|slot| is_fault && slot.contains(address));
-    match guarded {
-        Some(slot) if put_zeroes(address) => slot.dead.store(true, Ordering::Release),
-        _ => pass_on(signal, info, context),
+    let guarded = || SLOTS.iter().filter(|slot| slot.contains(address));
+    if is_fault && guarded().next().is_some() && put_zeroes(address) {
+        // A mapping may have several guards.
+        for slot in guarded() {
+            slot.dead.store(true, Ordering::Release);
+        }
+    } else {
+        pass_on(signal, info, context);
     }
 }
 

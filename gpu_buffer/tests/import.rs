@@ -14,6 +14,7 @@ use gpu_buffer::{
 };
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc::O_PATH;
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use vm_memory::VolatileSlice;
 
@@ -143,7 +144,9 @@ fn files_of_other_kinds_are_no_buffers() {
         .custom_flags(O_PATH)
         .open("/proc/self/exe")
         .unwrap();
-    let others: [(&str, OwnedFd); 5] = [
+    let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
+    let others: [(&str, OwnedFd); 6] = [
+        ("epoll", epoll.0),
         ("pipe", reader.into()),
         ("folder", File::open("/").unwrap().into()),
         ("device", File::open("/dev/zero").unwrap().into()),
@@ -158,6 +161,25 @@ fn files_of_other_kinds_are_no_buffers() {
             ),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn huge_pages_are_refused_whatever_their_seals() {
+    let flags = MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
+    let Ok(fd) = memfd_create(c"test", flags) else {
+        println!("SKIP: this kernel has no huge pages");
+        return;
+    };
+    let file = File::from(fd);
+    // A multiple of every size of huge pages that is in use.
+    file.set_len(1 << 30).unwrap();
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK)).unwrap();
+
+    for unsealed in [Unsealed::Refuse, Unsealed::Guard] {
+        let options = ImportOptions { unsealed, ..READ };
+        let imported = import(picture(file.try_clone().unwrap()), options);
+        assert!(matches!(imported, Err(Error::HugePages)), "{imported:?}");
     }
 }
 

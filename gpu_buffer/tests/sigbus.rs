@@ -104,6 +104,7 @@ fn a_guarded_region_of_a_guests_memory_says_that_it_died() {
     let offset = FileOffset::new(file.try_clone().unwrap(), 0);
     let region: Arc<MmapRegion> = Arc::new(MmapRegion::from_file(offset, 8192).unwrap());
     let guard = RegionGuard::new(Arc::clone(&region)).unwrap();
+    let second = RegionGuard::new(Arc::clone(&region)).unwrap();
     let memory = region.as_volatile_slice();
     memory.copy_from(&[0xaa_u8; 8192]);
 
@@ -116,6 +117,7 @@ fn a_guarded_region_of_a_guests_memory_says_that_it_died() {
     memory.offset(4096).unwrap().copy_to(&mut bytes[..]);
     assert_eq!(bytes, [0; 4096]);
     assert!(guard.is_dead());
+    assert!(second.is_dead(), "each guard is told");
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use drm_fourcc::DrmModifier;
 use gbm::{BufferObject, BufferObjectFlags, Device};
 use vm_memory::VolatileSlice;
 
 pub(crate) use super::gbm_map::GbmTurn;
+use crate::access::wait_idle;
 use crate::image::ExportedImage;
 use crate::memory::{Memory, dma_buf_size};
 use crate::render_node::DrmNode;
@@ -19,6 +21,9 @@ use crate::{
 };
 
 const NAME: &str = "gbm";
+
+/// How long a driver may take to clear new memory.
+const CLEARED: Duration = Duration::from_secs(1);
 
 /// Makes images on a GPU's node.
 ///
@@ -186,6 +191,10 @@ impl GbmAllocator {
 impl Allocator for GbmAllocator {
     fn allocate(&mut self, request: &BufferRequest) -> Result<Buffer, Error> {
         let (memory, layout) = self.memory(&request.layout)?;
+        if let Some(dma_buf) = memory.dma_buf() {
+            // The driver may still be at clearing it.
+            wait_idle(dma_buf, Access::Write, CLEARED)?;
+        }
         {
             let _turn = memory.begin(Access::Write)?;
             clear(&memory.slice());

@@ -6,6 +6,7 @@ use std::io;
 use std::ptr::{NonNull, null_mut};
 
 use gbm::{AsRaw, BufferObject};
+use nix::libc;
 use vm_memory::VolatileSlice;
 
 use crate::{Access, Error, Layout, Rect};
@@ -52,7 +53,10 @@ impl<'a> GbmTurn<'a> {
             bytes: samples.size(),
             source: io::Error::last_os_error(),
         };
-        let address = NonNull::new(address).ok_or_else(failed)?;
+        // Some drivers' libgbm gives what mmap gives.
+        let address = NonNull::new(address)
+            .filter(|address| address.as_ptr() != libc::MAP_FAILED)
+            .ok_or_else(failed)?;
         let mut turn = Self {
             object,
             data,

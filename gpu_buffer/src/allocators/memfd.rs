@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
@@ -11,6 +12,9 @@ use crate::{Access, Allocator, Buffer, BufferRequest, Error, Image, ImageRequest
 
 /// The largest page size of the supported architectures, so that a file is whole pages on each.
 const PAGE: u64 = 64 * 1024;
+
+/// `MFD_NOEXEC_SEAL`, since Linux 6.3, which some systems insist on: pixels are no program.
+const NOT_EXECUTABLE: MFdFlags = MFdFlags::from_bits_retain(8);
 
 /// Makes buffers of sealed memory files.
 ///
@@ -43,9 +47,12 @@ pub(super) fn sealed_file(bytes: u64) -> Result<(File, u64), Error> {
         .checked_next_multiple_of(PAGE)
         .ok_or(Error::BufferTooLarge { bytes })?;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let file = memfd_create(c"gpu_buffer", flags)
-        .map(File::from)
-        .map_err(|errno| Error::CreateMemfd(errno.into()))?;
+    let create = |flags| memfd_create(c"gpu_buffer", flags).map(File::from);
+    let file = match create(flags | NOT_EXECUTABLE) {
+        Err(Errno::EINVAL) => create(flags),
+        made => made,
+    }
+    .map_err(|errno| Error::CreateMemfd(errno.into()))?;
     file.set_len(file_bytes)
         .map_err(|source| Error::ResizeMemfd {
             bytes: file_bytes,
