@@ -12,6 +12,7 @@
 )]
 
 mod baseline;
+mod compositor;
 mod daemon;
 mod direct;
 mod front_end;

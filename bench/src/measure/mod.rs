@@ -10,6 +10,7 @@ mod sockets;
 mod storm;
 mod transfer;
 mod virgl;
+mod windows;
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub(crate) const WITHOUT_RENDERER: &[&str] = &["--renderer", "none"];
 type Measure = fn(&Setting, &mut Report);
 
 /// All measurements, by name.
-pub(crate) const ALL: [(&str, Measure); 16] = [
+pub(crate) const ALL: [(&str, Measure); 17] = [
     ("transfer", transfer::measure),
     ("frames", frames::measure),
     ("damage", frames::measure_damage),
@@ -67,6 +68,7 @@ pub(crate) const ALL: [(&str, Measure); 16] = [
     ("inside", inside::measure),
     ("queue", queue::measure),
     ("sockets", sockets::measure),
+    ("windows", windows::measure),
     ("streams", virgl::streams),
     ("long", virgl::long),
     ("textures", virgl::textures),
