@@ -20,8 +20,8 @@ const MAX_SIDE: u32 = 16_384;
 /// The highest refresh rate.
 const MAX_HERTZ: u32 = 1_000;
 
-/// The refresh rate of a screen of which none is given, in thousandths of a hertz.
-pub const DEFAULT_REFRESH: u32 = 60_000;
+/// The refresh rate of a screen of which none is given: the display chooses.
+pub const DEFAULT_REFRESH: u32 = 0;
 
 /// The largest value that an axis of a device can have (`virtio_input_absinfo` is signed for Linux).
 const MAX_AXIS: u32 = i32::MAX.unsigned_abs();
@@ -75,7 +75,7 @@ pub struct Args {
     frontend_gl: bool,
 
     /// Size of a screen that the front end does not show, and its refresh rate; once for each screen
-    /// [default: 1280x800, at 60 Hz]
+    /// [default: 1280x800; without a rate that of the monitor, if it is known, or 60 Hz]
     #[arg(long, value_name = "WIDTHxHEIGHT[@HZ]", value_parser = parse_screen)]
     pub scanout: Vec<Screen>,
 
@@ -389,7 +389,7 @@ mod tests {
     fn a_screen_is_a_size_and_may_have_a_rate() {
         let screen = |text| parse_screen(text).map(|s| (s.width, s.height, s.refresh_millihertz));
 
-        assert_eq!(screen("1280x800"), Ok((1280, 800, 60_000)));
+        assert_eq!(screen("1280x800"), Ok((1280, 800, 0)));
         assert_eq!(screen("1920x1080@144"), Ok((1920, 1080, 144_000)));
         assert_eq!(screen("640x480@59.94"), Ok((640, 480, 59_940)));
         for wrong in ["640x480@", "640x480@-1", "640x480@6.x", "640x480@1000.001"] {
