@@ -292,7 +292,7 @@ fn weston_reads_pictures_where_they_are_drawn() {
     assert_eq!((statistics.copied_bytes, statistics.shared_frames), (0, 2));
     // Its headless monitor has 60 hertz.
     run_until(&mut display, |display| {
-        display.statistics().presented_frames == 2
+        display.statistics().presented_frames > 0
     });
     let shown = display.presentation(0).unwrap();
     // CLOCK_MONOTONIC, or CLOCK_MONOTONIC_RAW.
