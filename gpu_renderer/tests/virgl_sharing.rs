@@ -7,11 +7,13 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use gpu_buffer::DrmFourcc;
+use gpu_buffer::render_node::DrmNode;
+use gpu_buffer::{Allocator, DrmFourcc, ExportedImage, GbmAllocator, ImageRequest, Rect, Usage};
 use gpu_renderer::testing::stream::{Stream, bind, format};
-use gpu_renderer::virgl::VirglConfig;
-use gpu_renderer::{DmaBuf, Plane, RenderError, Renderer, ResourceArgs, ResourceId};
+use gpu_renderer::virgl::{VirglConfig, VirglRenderer};
+use gpu_renderer::{ContextId, DmaBuf, Plane, RenderError, Renderer, ResourceArgs, ResourceId};
 use virgl_support::{alone, bytes, context, picture, pixels, resource, start_as, with_renderer};
+use vm_memory::VolatileSlice;
 
 const RED: [u8; 4] = [0, 0, 255, 255];
 
@@ -30,37 +32,113 @@ fn some_file() -> OwnedFd {
     File::open("/dev/null").expect("file").into()
 }
 
+/// A renderer on the GPU behind `node`, or a line that says why there is none.
+fn on_node(node: PathBuf) -> Option<VirglRenderer> {
+    let config = VirglConfig {
+        render_node: Some(node),
+        ..VirglConfig::default()
+    };
+    let renderer = start_as(config)?;
+    if renderer.shares_textures() {
+        return Some(renderer);
+    }
+    println!("SKIP: {} shares no textures", renderer.description());
+    None
+}
+
+/// A picture of 64 by 64 pixels that can be scanned out.
+fn shown() -> ResourceArgs {
+    ResourceArgs {
+        bind: bind::RENDER_TARGET | bind::SAMPLER_VIEW | 1 << 18 | 1 << 20,
+        ..picture(64, 64)
+    }
+}
+
+fn fill_with_red(renderer: &mut VirglRenderer, context: ContextId, resource: ResourceId) {
+    let mut stream = Stream::new();
+    stream
+        .surface(1, resource.0, format::B8G8R8A8_UNORM)
+        .framebuffer(&[1])
+        .clear([1.0, 0.0, 0.0, 1.0]);
+    renderer
+        .submit(context, &mut stream.into_words())
+        .expect("submit");
+}
+
+/// The image as the renderer takes it.
+fn of_image(image: ExportedImage) -> DmaBuf {
+    let planes = image.planes.into_iter().map(|plane| Plane {
+        fd: plane.fd,
+        stride: plane.place.stride,
+        offset: u32::try_from(plane.place.offset).expect("near the start"),
+    });
+    DmaBuf {
+        width: image.width,
+        height: image.height,
+        fourcc: image.format,
+        modifier: None,
+        planes: planes.collect(),
+    }
+}
+
+#[test]
+fn an_image_of_gbm_is_drawn_into_where_it_is() {
+    let _one = alone();
+    let Some(node) = render_node() else {
+        return println!("SKIP: there is no render node");
+    };
+    let opened = DrmNode::open(&node).expect("node");
+    let mut gbm = GbmAllocator::new(opened).expect("GBM");
+    let Some(mut renderer) = on_node(node) else {
+        return;
+    };
+    let renderer = &mut renderer;
+    let context = context(renderer, 1);
+    let image = gbm
+        .create(&ImageRequest {
+            width: 64,
+            height: 64,
+            format: DrmFourcc::Argb8888,
+            usage: Usage::SCANOUT | Usage::RENDERING,
+            modifiers: Vec::new(),
+        })
+        .expect("image");
+    let shared = of_image(image.export().expect("exported"));
+    let picture = ResourceId(1);
+
+    renderer
+        .import(picture, &shown(), &shared)
+        .expect("imported");
+    renderer.attach_resource(context, picture).expect("known");
+    fill_with_red(renderer, context, picture);
+
+    assert_eq!(pixels(renderer, picture, 64, 64), vec![RED; 4096]);
+    let mut seen = [RED[1]; 64 * 64 * 4];
+    image
+        .read(
+            0,
+            Rect::from_size(64, 64),
+            &VolatileSlice::from(&mut seen[..]),
+            64 * 4,
+        )
+        .expect("read");
+    assert!(seen.chunks_exact(4).all(|pixel| pixel == RED));
+}
+
 #[test]
 fn a_texture_is_exported_and_imported_again() {
     let _one = alone();
     let Some(node) = render_node() else {
         return println!("SKIP: there is no render node");
     };
-    let config = VirglConfig {
-        render_node: Some(node),
-        ..VirglConfig::default()
-    };
-    let Some(mut renderer) = start_as(config) else {
+    let Some(mut renderer) = on_node(node) else {
         return;
     };
     let renderer = &mut renderer;
-    if !renderer.shares_textures() {
-        return println!("SKIP: {} shares no textures", renderer.description());
-    }
     let context = context(renderer, 1);
-    let args = ResourceArgs {
-        bind: bind::RENDER_TARGET | bind::SAMPLER_VIEW | 1 << 18 | 1 << 20,
-        ..picture(64, 64)
-    };
+    let args = shown();
     let first = resource(renderer, context, 1, &args);
-    let mut stream = Stream::new();
-    stream
-        .surface(1, 1, format::B8G8R8A8_UNORM)
-        .framebuffer(&[1])
-        .clear([1.0, 0.0, 0.0, 1.0]);
-    renderer
-        .submit(context, &mut stream.into_words())
-        .expect("submit");
+    fill_with_red(renderer, context, first);
     assert_eq!(pixels(renderer, first, 64, 64), vec![RED; 4096]);
 
     let shared = renderer.share(first).expect("exported");

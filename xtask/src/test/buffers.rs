@@ -1,6 +1,8 @@
 //! Buffers on real device nodes, which a guest has and the host may not: the guest's own virtio-gpu
 //! and vgem, `/dev/udmabuf`, a dma-heap. `buffer_probe` does the work there; here its verdicts
-//! become lines.
+//! become lines. So do tests of the renderer that need a render node.
+
+mod render_node;
 
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::rig::{DeviceKind, Options, Renderer, Session};
 use crate::setup::{self, Purpose};
 use crate::test::report::{Outcome, Report};
 use crate::workspace::Workspace;
+
+use render_node::GuestTests;
 
 /// Libraries are loaded over 9p, and a shader compiler may be among them.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -58,20 +62,36 @@ const CHECKS: [(&str, &[&str]); 16] = [
     ),
 ];
 
+/// The renderer of this workspace, on the guest's GPU.
+const SHARING: (&str, GuestTests) = (
+    "buffers: textures of the renderer as dma-bufs",
+    GuestTests {
+        target: "virgl_sharing",
+        names: &[
+            "a_texture_is_exported_and_imported_again",
+            "an_image_of_gbm_is_drawn_into_where_it_is",
+        ],
+    },
+);
+
 /// Boots a guest with the newest kernel and runs the probe in it.
 pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -> Result<()> {
     let named = |name: &str| only.is_empty() || only.iter().any(|text| name.contains(text));
     let wanted: Vec<_> = CHECKS.iter().filter(|(name, _)| named(name)).collect();
-    if wanted.is_empty() {
+    let (sharing, tests) = SHARING;
+    let sharing = named(sharing).then_some(sharing);
+    if wanted.is_empty() && sharing.is_none() {
         return Ok(());
     }
     if !cfg!(target_arch = "x86_64") {
-        for (name, _) in wanted {
+        for name in wanted.iter().map(|(name, _)| *name).chain(sharing) {
             let why = "the guest rig needs an x86-64 host".to_owned();
             report.check(name, || Ok(Outcome::Skipped(why)))?;
         }
         return Ok(());
     }
+    // Before the boot: the guest does not see every file that comes later.
+    let sharing = sharing.map(|name| (name, tests.build(workspace)));
     let mut session = match boot(workspace) {
         Ok(session) => session,
         Err(error) => {
@@ -81,6 +101,9 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
     };
     for (name, words) in wanted {
         report.check(name, || probe(&mut session, words))?;
+    }
+    if let Some((name, program)) = sharing {
+        report.check(name, || tests.run(&mut session, &program?))?;
     }
     session.quit()
 }
