@@ -314,15 +314,20 @@ impl Error {
     /// The error and its causes on one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            line.push_str(": caused by ");
-            line.push_str(&error.to_string());
-            cause = error.source();
-        }
-        line
+        chain_of(self)
     }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": caused by ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -10,7 +10,7 @@ use vhost_user_gpu::args::{self, Args, Renderer, Request};
 use vhost_user_gpu::bridge::Bridge;
 use vhost_user_gpu::endpoint::Endpoint;
 use vhost_user_gpu::input::InputSockets;
-use vhost_user_gpu::renderer::{Started, Starting};
+use vhost_user_gpu::renderer::{Started, Starting, scanout_images};
 use vhost_user_gpu::screens::Screens;
 use vhost_user_gpu::serve::{Ended, Lifetime, Reach, Service, serve};
 use vhost_user_gpu::signals::Signals;
@@ -93,7 +93,15 @@ impl Daemon<'_> {
         let device = match self.renderer.finish(RENDERER_START, &self.signals)? {
             Started::Terminated => return Ok(Ended::Terminated),
             Started::None => Device::new(config, display),
-            Started::Renderer(queue) => Device::with_renderer(config, display, queue),
+            Started::Renderer(queue) => {
+                let images = scanout_images::allocator(self.args.render_node.as_deref(), &queue);
+                Device::with_renderer(config, display, queue).map(|mut device| {
+                    if let Some(images) = images {
+                        device.set_scanout_allocator(images);
+                    }
+                    device
+                })
+            }
         }
         .map_err(Error::Device)?;
         let bridge = Bridge::bind(&self.args.resource_bridge)?;

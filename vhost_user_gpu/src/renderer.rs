@@ -5,6 +5,7 @@
 
 #[cfg(not(feature = "virgl"))]
 mod absent;
+pub mod scanout_images;
 #[cfg(feature = "virgl")]
 mod virgl;
 
