@@ -63,7 +63,7 @@ impl Starting {
             Err(RecvTimeoutError::Disconnected) => return Err(RenderError::Lost),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(RenderError::Unavailable {
-                    reason: format!("it did not start within {} s", patience.as_secs_f32()),
+                    reason: "it did not start in time".to_owned(),
                     hint: None,
                 });
             }
