@@ -41,6 +41,10 @@ fn no_limit_is_left_out() {
         "present_step_bytes",
         // virtio_gpu/tests/rendering/quiesce.rs
         "drain_millis",
+        // virtio_gpu/tests/rendering/images.rs
+        "shared_resources",
+        // virtio_gpu/tests/picture_files.rs
+        "picture_files",
     ];
     let tables = || limit_tables().into_iter().chain(rendering_limit_tables());
 
