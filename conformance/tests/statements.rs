@@ -33,14 +33,20 @@ fn statements() -> Vec<(String, Vec<(String, String)>)> {
         .collect()
 }
 
-/// Whether a file has a test of this name.
+/// Whether a file has a test of this name: the attribute is among those right above it.
 fn is_test(text: &str, name: &str) -> bool {
     let signature = format!("fn {name}(");
-    let mut lines = text.lines().map(str::trim);
-    lines.any(|line| line == "#[test]")
-        && text
-            .lines()
-            .any(|line| line.trim_start().starts_with(&signature))
+    let mut attributes = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with(&signature) && attributes.contains(&"#[test]") {
+            return true;
+        }
+        match line.starts_with("#[") {
+            true => attributes.push(line.trim_end()),
+            false => attributes.clear(),
+        }
+    }
+    false
 }
 
 #[test]
@@ -66,4 +72,5 @@ fn a_test_that_is_gone_is_noticed() {
     assert!(is_test("#[test]\nfn there() {}", "there"));
     assert!(!is_test("#[test]\nfn there() {}", "elsewhere"));
     assert!(!is_test("fn there() {}", "there"));
+    assert!(!is_test("#[test]\nfn other() {}\nfn there() {}", "there"));
 }

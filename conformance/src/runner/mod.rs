@@ -1,5 +1,9 @@
 //! The runner: every case goes through here, and after each of its steps the oracle is asked.
 
+mod report;
+mod rings;
+mod sight;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,31 +11,21 @@ use std::time::{Duration, Instant};
 use virtio_gpu::QueueIndex;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
-use crate::case::{
-    Aftermath, Case, DISPLAY_INFO, Expect, OK, Outcome, RingWrite, SILENT, SetupFault, Step,
-};
+use crate::case::{Aftermath, Case, Outcome, Step};
 use crate::exchange::Exchange;
-use crate::executor::{Executor, ShownCursor};
-use crate::map::LEGAL_IMAGE;
-use crate::message::{attach, create, display_info, flush, set_scanout, transfer, unref, whole};
+use crate::executor::Executor;
 use crate::oracle::{Watched, check_log, judge_answer, read, write, written};
-use crate::picture::{Picture, gradient};
 use crate::violation::Violation;
+pub use report::{Failure, Report};
 
 /// How long a request may take in all before it counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
-
-/// How long a probe may take.
-const PROBE_LIMIT: Duration = Duration::from_millis(100);
 
 /// The fence that fenced requests are given; each byte differs, and no half is zero.
 const FENCE: u64 = 0x8123_4567_89ab_cdef;
 
 /// `VIRTIO_F_EVENT_IDX`.
 const EVENT_IDX: u64 = 1 << 29;
-
-/// Id of the resource that the closing legal sequence makes.
-const LEGAL: u32 = 0x7fff_fff1;
 
 /// Whether requests that have no fence of their own are given one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,69 +34,6 @@ pub enum Fencing {
     Off,
     /// Yes.
     On,
-}
-
-/// A case that failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// Its row.
-    pub id: &'static str,
-    /// What it tries.
-    pub why: String,
-    /// How it was run.
-    pub fencing: Fencing,
-    /// Which step failed, from 0; `None` if the oracle failed after all of them.
-    pub step: Option<usize>,
-    /// What the device did.
-    pub violation: Violation,
-}
-
-/// What came of a table.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// How many cases were run, each fencing counted.
-    pub cases: usize,
-    /// How many inputs they gave the device: requests, writes into rings, setups.
-    pub inputs: u64,
-    /// Those that failed.
-    pub failures: Vec<Failure>,
-}
-
-impl Report {
-    /// Adds another table's.
-    pub fn merge(&mut self, other: Self) {
-        self.cases += other.cases;
-        self.inputs += other.inputs;
-        self.failures.extend(other.failures);
-    }
-
-    /// Fails with all failures, one a line.
-    pub fn assert_clean(&self) {
-        let lines: Vec<_> = self.failures.iter().map(Failure::to_string).collect();
-        let (failed, all) = (lines.len(), self.cases);
-        assert!(
-            lines.is_empty(),
-            "{failed} of {all} cases failed:\n{}",
-            lines.join("\n")
-        );
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            id,
-            why,
-            fencing,
-            step,
-            violation,
-        } = self;
-        write!(f, "{id} ({why}), fences {fencing:?}, ")?;
-        match step {
-            Some(step) => write!(f, "step {step}: {violation}"),
-            None => write!(f, "afterwards: {violation}"),
-        }
-    }
 }
 
 /// Runs every case without and with fences.
@@ -345,148 +276,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn ring(
-        &mut self,
-        queue: QueueIndex,
-        writes: &[RingWrite],
-        expect: Expect,
-    ) -> Result<(), Violation> {
-        let mut heads = Vec::new();
-        for write in writes {
-            let ring = self.executor.driver().ring(queue);
-            match *write {
-                RingWrite::Descriptor { index, piece, next } => {
-                    ring.write_descriptor(index, piece, next);
-                }
-                RingWrite::Available(head) => {
-                    ring.make_available(head);
-                    heads.push(head);
-                }
-                RingWrite::JumpAvailable(by) => ring.jump_available(by),
-            }
-        }
-        self.executor.kick(queue);
-        if expect.is_empty() {
-            return self.let_it_be();
-        }
-        let start = Instant::now();
-        let mut told = false;
-        let mut outcome = (writes.is_empty() && expect == SILENT).then_some(Outcome::Silent);
-        while outcome.is_none() {
-            if let Some(used) = self.executor.driver().ring(queue).take_used() {
-                if !told {
-                    // One interrupt may tell of all of them.
-                    self.wait_for_interrupt(queue)?;
-                    told = true;
-                }
-                let place = heads.iter().position(|head| *head == used.head);
-                let place = place.ok_or(Violation::NotInFlight { head: used.head })?;
-                heads.swap_remove(place);
-                if used.length != 0 {
-                    let (used, needed, room) = (used.length, 0, 0);
-                    return Err(Violation::UsedLength { used, needed, room });
-                }
-                if heads.is_empty() {
-                    outcome = Some(Outcome::Silent);
-                }
-            } else if self.executor.failed(queue) {
-                outcome = Some(Outcome::QueueFails);
-            } else if start.elapsed() > LOST_AFTER {
-                let (head, within) = (heads.first().copied().unwrap_or(u16::MAX), LOST_AFTER);
-                return Err(Violation::Lost { head, within });
-            } else {
-                self.executor.check_alive()?;
-                self.executor.idle();
-            }
-        }
-        match outcome {
-            Some(got) if !expect.contains(&got) => Err(Violation::Outcome {
-                what: format!("{writes:?}"),
-                got,
-                expected: expect,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn refused_setup(&mut self, queue: QueueIndex, fault: SetupFault) -> Result<(), Violation> {
-        let mut setup = self.executor.driver().ring(queue).setup();
-        match fault {
-            SetupFault::Size(size) => setup.size = size,
-            SetupFault::DescriptorTable(at) => setup.descriptor_table = GuestAddress(at),
-            SetupFault::AvailRing(at) => setup.avail_ring = GuestAddress(at),
-            SetupFault::UsedRing(at) => setup.used_ring = GuestAddress(at),
-        }
-        if self.executor.set_up(queue, &setup) {
-            return Err(Violation::SetupAccepted);
-        }
-        Ok(())
-    }
-
-    /// The parts of the ring keep their distances.
-    fn moved_setup(&mut self, queue: QueueIndex, base: u64) -> Result<(), Violation> {
-        let mut setup = self.executor.driver().ring(queue).setup();
-        let by = base.wrapping_sub(setup.descriptor_table.0);
-        for part in [
-            &mut setup.descriptor_table,
-            &mut setup.avail_ring,
-            &mut setup.used_ring,
-        ] {
-            part.0 = part.0.wrapping_add(by);
-        }
-        if self.executor.set_up(queue, &setup) {
-            Ok(())
-        } else {
-            Err(Violation::SetupRefused)
-        }
-    }
-
-    fn shows(&mut self, scanout: u32, expected: Option<&Picture>) -> Result<(), Violation> {
-        let start = Instant::now();
-        loop {
-            let got = self.executor.shown(scanout);
-            if got.as_ref() == expected {
-                return Ok(());
-            }
-            // A picture may take a moment to get to where it is seen.
-            if start.elapsed() > PROBE_LIMIT * 5 {
-                let at = match (&got, expected) {
-                    (Some(got), Some(expected)) => got.first_difference(expected),
-                    _ => None,
-                };
-                return Err(Violation::Shows {
-                    scanout,
-                    got,
-                    expected: expected.cloned(),
-                    at,
-                });
-            }
-            self.executor.idle();
-        }
-    }
-
-    fn cursor(&mut self, scanout: u32, expected: Option<(u32, u32)>) -> Result<(), Violation> {
-        let start = Instant::now();
-        loop {
-            let got = self.executor.cursor(scanout);
-            match (got, expected) {
-                (ShownCursor::Hidden, None) | (ShownCursor::OfSomeSize, Some(_)) => return Ok(()),
-                (ShownCursor::OfSize(width, height), Some(size)) if size == (width, height) => {
-                    return Ok(());
-                }
-                _ => {}
-            }
-            if start.elapsed() > PROBE_LIMIT * 5 {
-                return Err(Violation::Cursor {
-                    scanout,
-                    got,
-                    expected,
-                });
-            }
-            self.executor.idle();
-        }
-    }
-
     fn beside(
         &mut self,
         writes: &[(u64, Vec<u8>)],
@@ -504,52 +293,6 @@ impl Run<'_> {
             writer.join().expect("a scribbler only writes");
             result
         })
-    }
-
-    /// A harmless question, answered in time. A machine that is busy otherwise may take the
-    /// harness's processor away, so the best of three counts.
-    fn probe(&mut self) -> Result<(), Violation> {
-        let mut best = Duration::MAX;
-        for _ in 0..3 {
-            let start = Instant::now();
-            self.exchange(&Exchange {
-                expect: DISPLAY_INFO,
-                ..Exchange::from(display_info())
-            })?;
-            best = best.min(start.elapsed());
-            if best <= PROBE_LIMIT {
-                return Ok(());
-            }
-        }
-        Err(Violation::Slow(best))
-    }
-
-    /// Draws a picture as any guest does, and looks at it.
-    fn legal_sequence(&mut self) -> Result<(), Violation> {
-        const WIDTH: u32 = 33;
-        const HEIGHT: u32 = 17;
-        let picture = Picture::new(WIDTH, HEIGHT, gradient);
-        let bytes = picture.bytes();
-        write(&self.executor.memory(), LEGAL_IMAGE, &bytes);
-        let rect = whole(WIDTH, HEIGHT);
-        for message in [
-            create(LEGAL, WIDTH, HEIGHT),
-            attach(LEGAL, &[(LEGAL_IMAGE, bytes.len() as u32)]),
-            transfer(LEGAL, rect, 0),
-            set_scanout(0, LEGAL, rect),
-            flush(LEGAL, rect),
-        ] {
-            self.exchange(&Exchange {
-                expect: OK,
-                ..Exchange::from(message)
-            })?;
-        }
-        self.shows(0, Some(&picture))?;
-        self.exchange(&Exchange {
-            expect: OK,
-            ..Exchange::from(unref(LEGAL))
-        })?;
-        self.shows(0, None)
     }
 }
 
