@@ -2,6 +2,7 @@
 
 mod commands;
 mod creation;
+mod flood;
 mod frames;
 mod idle;
 mod inside;

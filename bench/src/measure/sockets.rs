@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use msg_socket::{Error, Incoming, Message, Outgoing, Socket, Wait};
@@ -14,6 +13,7 @@ use nix::sys::socket::{
 };
 use resource_bridge::{Client, Key};
 
+use super::flood::{self, BATCH, Next};
 use super::{Setting, WITHOUT_RENDERER};
 use crate::daemon::pin_self;
 use crate::front_end::FrontEnd;
@@ -24,7 +24,6 @@ use crate::trips::{Trip, Trips};
 
 const RESOURCE: u32 = 1;
 const TRIPS: usize = 2000;
-const BATCH: u16 = 64;
 
 /// Bytes of a question and of an answer with a buffer.
 const QUESTION: usize = 16;
@@ -166,29 +165,9 @@ fn questions_beside_a_flood(setting: &Setting, report: &mut Report) {
     let control = &mut asked.front_end.control;
     let batch = vec![flush(RESOURCE, FULL_HD.bounds()); usize::from(BATCH)];
     control.lay_out(&batch, true);
-    let end = AtomicBool::new(false);
-    let times = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Two batches at a time, so that there is always one.
-            control.submit(BATCH / 2);
-            while !end.load(Ordering::Acquire) {
-                control.submit(BATCH / 2);
-                while control.left() > BATCH / 2 {
-                    let _ = control.kick.write(1);
-                    std::thread::yield_now();
-                }
-            }
-            control.wait();
-        });
-        let start = Instant::now();
-        let mut times = Vec::new();
-        while start.elapsed() < setting.slice * setting.rounds as u32 {
-            let sent = Instant::now();
-            drop(client.buffer(Key::Id(RESOURCE), soon()).unwrap());
-            times.push(sent.elapsed().as_secs_f64() * 1e3);
-        }
-        end.store(true, Ordering::Release);
-        times
+    let times = flood::beside(setting, control, || {
+        drop(client.buffer(Key::Id(RESOURCE), soon()).unwrap());
+        Next::Again
     });
     // A turn of the loop is 2 ms at most: one and 0.1 ms, three and 4 ms.
     for (share, name, bound) in [(0.5, "p50", 2.1), (0.99, "p99", 10.0)] {

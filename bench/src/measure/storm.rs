@@ -1,18 +1,15 @@
 //! How long a cursor waits while the control queue is never empty.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-
 use virtio_gpu::protocol::{Command, CursorPosition, ScanoutId};
 
 use super::Setting;
+use super::flood::{self, BATCH, Next};
 use crate::front_end::FrontEnd;
 use crate::guest::{Backing, FULL_HD, UHD, attach, create, flush, request, transfer};
 use crate::report::{Goal, Line, Report, percentile};
 use crate::screen::SendBuffer;
 
 const RESOURCE: u32 = 1;
-const BATCH: u16 = 64;
 
 pub(super) fn measure(setting: &Setting, report: &mut Report) {
     for program in setting.programs() {
@@ -61,32 +58,11 @@ fn waits(setting: &Setting, front_end: &mut FrontEnd, batch: &[Vec<u8>]) -> Vec<
     } = front_end;
     control.lay_out(batch, true);
     cursor.lay_out(&[moving], false);
-    let end = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Two batches at a time, so that there is always one.
-            control.submit(BATCH / 2);
-            while !end.load(Ordering::Acquire) {
-                control.submit(BATCH / 2);
-                while control.left() > BATCH / 2 {
-                    let _ = control.kick.write(1);
-                    std::thread::yield_now();
-                }
-            }
-            control.wait();
-        });
-        let start = Instant::now();
-        let mut times = Vec::new();
-        while start.elapsed() < setting.slice * setting.rounds as u32 {
-            let sent = Instant::now();
-            cursor.submit(1);
-            let answered = cursor.is_answered();
-            times.push(sent.elapsed().as_secs_f64() * 1e3);
-            if !answered {
-                break;
-            }
+    flood::beside(setting, control, || {
+        cursor.submit(1);
+        match cursor.is_answered() {
+            true => Next::Again,
+            false => Next::Stop,
         }
-        end.store(true, Ordering::Release);
-        times
     })
 }
