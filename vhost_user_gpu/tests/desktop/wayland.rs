@@ -4,16 +4,29 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
+use conformance::daemon::Daemon;
 use conformance::front_end::FrontEnd;
 use conformance::wait::{LIMIT, wait_until};
 use gpu_buffer::Rect;
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 use virtio_gpu::protocol::Command;
 
 use crate::screen::{SIZE, Seen, daemon, draw, front_end, screens, show, summary};
 use crate::support::drawing::{SCREEN, set_scanout};
 use crate::support::{rendering, scene};
 use crate::weston::Weston;
+
+/// A guest whose first picture is seen on a Weston with its files in that folder; `None` where there is no Weston.
+fn shown() -> Option<(TempDir, Weston, Daemon, FrontEnd)> {
+    let directory = tempfile::tempdir().unwrap();
+    let weston = Weston::start(directory.path())?;
+    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
+    let mut front_end = front_end(&daemon);
+    show(&mut front_end, SIZE, 1);
+    weston.wait_for_picture(SIZE, 1);
+    Some((directory, weston, daemon, front_end))
+}
 
 #[test]
 fn what_the_guest_draws_is_to_be_seen_in_a_window() {
@@ -37,14 +50,9 @@ fn what_the_guest_draws_is_to_be_seen_in_a_window() {
 
 #[test]
 fn a_guest_goes_on_while_the_compositor_is_gone_and_its_window_comes_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(mut weston) = Weston::start(directory.path()) else {
+    let Some((directory, mut weston, daemon, mut front_end)) = shown() else {
         return;
     };
-    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
-    let mut front_end = front_end(&daemon);
-    show(&mut front_end, SIZE, 1);
-    weston.wait_for_picture(SIZE, 1);
 
     for round in 0..3 {
         drop(weston);
@@ -63,14 +71,9 @@ fn a_guest_goes_on_while_the_compositor_is_gone_and_its_window_comes_back() {
 
 #[test]
 fn a_guest_goes_on_while_the_compositor_is_frozen_and_the_newest_picture_wins() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(weston) = Weston::start(directory.path()) else {
+    let Some((_directory, weston, daemon, mut front_end)) = shown() else {
         return;
     };
-    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
-    let mut front_end = front_end(&daemon);
-    show(&mut front_end, SIZE, 1);
-    weston.wait_for_picture(SIZE, 1);
     let descriptors = daemon.open_descriptors();
 
     weston.signal(Signal::SIGSTOP);
@@ -86,14 +89,9 @@ fn a_guest_goes_on_while_the_compositor_is_frozen_and_the_newest_picture_wins() 
 
 #[test]
 fn nothing_wakes_up_while_nothing_moves() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(weston) = Weston::start(directory.path()) else {
+    let Some((_directory, _weston, daemon, _front_end)) = shown() else {
         return;
     };
-    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
-    let mut front_end = front_end(&daemon);
-    show(&mut front_end, SIZE, 1);
-    weston.wait_for_picture(SIZE, 1);
     std::thread::sleep(Duration::from_millis(500));
 
     let before = daemon.activity();
@@ -104,14 +102,9 @@ fn nothing_wakes_up_while_nothing_moves() {
 
 #[test]
 fn descriptors_are_back_at_the_baseline_after_many_compositors() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(mut weston) = Weston::start(directory.path()) else {
+    let Some((directory, mut weston, daemon, mut front_end)) = shown() else {
         return;
     };
-    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
-    let mut front_end = front_end(&daemon);
-    show(&mut front_end, SIZE, 1);
-    weston.wait_for_picture(SIZE, 1);
     let before = daemon.holdings();
 
     for round in 2..8 {
@@ -168,14 +161,9 @@ fn a_compositor_that_always_refuses_is_asked_now_and_then() {
 
 #[test]
 fn a_screen_that_was_switched_off_shows_the_guest_when_it_is_on_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(weston) = Weston::start(directory.path()) else {
+    let Some((_directory, weston, _daemon, mut front_end)) = shown() else {
         return;
     };
-    let daemon = daemon(&weston.name(), &["--scanout", "320x240"]);
-    let mut front_end = front_end(&daemon);
-    show(&mut front_end, SIZE, 1);
-    weston.wait_for_picture(SIZE, 1);
 
     front_end.succeed(&[Command::SetScanout {
         rect: Rect::from_size(0, 0),
