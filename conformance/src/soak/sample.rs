@@ -11,7 +11,9 @@ pub(super) struct Sample {
     pub(super) mappings: u64,
     /// Threads.
     pub(super) threads: u64,
-    /// Resident memory in KiB, without the guest's own, which is resident as soon as the process has looked at it.
+    /// Resident memory in KiB that the process itself made: without the guest's own, which is resident as soon as the
+    /// process has looked at it, and without what is mapped of programs and libraries, of which the kernel brings in
+    /// 64 KiB at a time whenever something is run for the first time.
     pub(super) resident: u64,
 }
 
@@ -33,23 +35,35 @@ impl Sample {
     }
 }
 
-/// How many mappings a text of `/proc/PID/smaps` has, and what is resident of those that are not a guest's memory.
+/// How many mappings a text of `/proc/PID/smaps` has, and what is resident of those that the process made.
 fn of_mappings(smaps: &str) -> (u64, u64) {
     let (mut mappings, mut resident) = (0, 0);
-    let mut is_guest = false;
+    let mut counted = "Rss";
     for line in smaps.lines() {
-        let first = line.split(' ').next().unwrap_or_default();
-        if let Some(kibibytes) = line.strip_prefix("Rss:") {
-            let number = kibibytes.trim().trim_end_matches(" kB");
-            if !is_guest {
-                resident += number.parse::<u64>().expect("Rss is a number");
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if let Some(key) = first.strip_suffix(':') {
+            if key == counted {
+                let number = rest.trim().trim_end_matches(" kB");
+                resident += number.parse::<u64>().expect("a number of KiB");
             }
-        } else if !first.ends_with(':') {
+        } else {
             mappings += 1;
-            is_guest = line.contains("/memfd:guest");
+            counted = counted_of(line);
         }
     }
     (mappings, resident)
+}
+
+/// The line that says how much a mapping counts.
+fn counted_of(mapping: &str) -> &'static str {
+    let path = mapping.find('/').map(|at| &mapping[at..]);
+    match path {
+        Some(path) if path.starts_with("/memfd:guest") => "none",
+        Some(path) if path.starts_with("/memfd:") || path.starts_with("/dev/") => "Rss",
+        // What was written of a private mapping of a file is the process's own.
+        Some(_) => "Anonymous",
+        None => "Rss",
+    }
 }
 
 #[cfg(test)]
@@ -57,16 +71,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mappings_are_counted_and_the_guests_memory_is_not_the_daemons() {
+    fn what_is_mapped_of_a_guest_or_a_program_is_not_what_the_process_made() {
         let smaps = "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n\
                      Size:                  8 kB\n\
                      Rss:                   8 kB\n\
+                     Anonymous:             8 kB\n\
                      VmFlags: rd wr\n\
                      7f0000002000-7f0000003000 rw-s 00000000 00:01 7  /memfd:guest (deleted)\n\
                      Rss:                4096 kB\n\
-                     7f0000004000-7f0000005000 r-xp 00000000 fe:00 9  /usr/bin/daemon\n\
-                     Rss:                  12 kB\n";
-        assert_eq!(of_mappings(smaps), (3, 20));
+                     Anonymous:             0 kB\n\
+                     7f0000004000-7f0000005000 rw-s 00000000 00:01 8  /memfd:pixels (deleted)\n\
+                     Rss:                  16 kB\n\
+                     Anonymous:             0 kB\n\
+                     7f0000006000-7f0000007000 rw-p 00000000 fe:00 9  /usr/bin/daemon\n\
+                     Rss:                  64 kB\n\
+                     Anonymous:             4 kB\n";
+        assert_eq!(of_mappings(smaps), (4, 8 + 16 + 4));
     }
 
     #[test]
