@@ -1,19 +1,35 @@
 //! A guest's scattered memory by the files behind it: what becomes a dma-buf without a copy.
 
-use std::os::fd::AsFd;
-use std::os::fd::OwnedFd;
+use std::fmt::Debug;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MmapRegion};
 
-use crate::Error;
 use crate::allocators::udmabuf::{MemfdRange, UdmabufAllocator};
+use crate::{Error, ScatterList};
 
 /// Ranges of guest memory, each in a file that the guest's memory is mapped from. It keeps those
 /// mapped; a dma-buf made of it needs it no longer.
 #[derive(Clone, Debug, Default)]
 pub struct GuestPages {
     ranges: Vec<Range>,
+}
+
+/// Who makes dma-bufs of a guest's own pages: [`UdmabufAllocator`], or a program that has its guest's
+/// memory as dma-bufs already.
+pub trait SharePages: Debug {
+    /// A dma-buf of the ranges, in their order.
+    ///
+    /// # Errors
+    /// Those of [`UdmabufAllocator::share_pages`].
+    fn share_pages(&mut self, ranges: &[MemfdRange<'_>]) -> Result<OwnedFd, Error>;
+}
+
+impl SharePages for UdmabufAllocator {
+    fn share_pages(&mut self, ranges: &[MemfdRange<'_>]) -> Result<OwnedFd, Error> {
+        Self::share_pages(self, ranges)
+    }
 }
 
 /// Bytes of one file.
@@ -48,7 +64,7 @@ impl GuestPages {
                     return Err(unmapped);
                 };
                 let length = left.min(available);
-                pages.push(region, within, length)?;
+                pages.push(&region, within, length)?;
                 left = left.saturating_sub(length);
                 at = match at.checked_add(length) {
                     Some(next) => next,
@@ -60,9 +76,38 @@ impl GuestPages {
         Ok(pages)
     }
 
+    /// The ranges of a list, in the files that they are mapped from now.
+    ///
+    /// # Errors
+    /// [`Error::NotShareable`] if the list is not mapped or the memory has no file,
+    /// [`Error::ScatterListTooLong`].
+    pub fn of_list(list: &ScatterList) -> Result<Self, Error> {
+        let mut pages = Self::default();
+        for piece in list.mapped_pieces() {
+            let (region, within, length) = piece.ok_or(Error::NotShareable)?;
+            pages.push(region, within, length)?;
+        }
+        Ok(pages)
+    }
+
     /// Number of ranges, after neighbours were merged: what counts against udmabuf's limit.
     pub fn ranges(&self) -> usize {
         self.ranges.len()
+    }
+
+    /// The ranges as files, offsets and lengths, in their order.
+    ///
+    /// # Errors
+    /// [`Error::NotShareable`].
+    pub fn files(&self) -> Result<Vec<MemfdRange<'_>>, Error> {
+        let ranges = self.ranges.iter().map(|range| {
+            Some(MemfdRange {
+                file: range.region.file_offset()?.file().as_fd(),
+                offset: range.offset,
+                length: range.length,
+            })
+        });
+        ranges.collect::<Option<_>>().ok_or(Error::NotShareable)
     }
 
     /// A dma-buf of these pages, in this order.
@@ -70,27 +115,16 @@ impl GuestPages {
     /// # Errors
     /// Those of [`UdmabufAllocator::share_pages`].
     pub fn share(&self, udmabuf: &UdmabufAllocator) -> Result<OwnedFd, Error> {
-        let ranges: Option<Vec<MemfdRange<'_>>> = self
-            .ranges
-            .iter()
-            .map(|range| {
-                Some(MemfdRange {
-                    file: range.region.file_offset()?.file().as_fd(),
-                    offset: range.offset,
-                    length: range.length,
-                })
-            })
-            .collect();
-        udmabuf.share_pages(&ranges.ok_or(Error::NotShareable)?)
+        udmabuf.share_pages(&self.files()?)
     }
 
     /// Adds bytes of a region, `within` it.
-    fn push(&mut self, region: Arc<MmapRegion>, within: u64, length: u64) -> Result<(), Error> {
+    fn push(&mut self, region: &Arc<MmapRegion>, within: u64, length: u64) -> Result<(), Error> {
         let file = region.file_offset().ok_or(Error::NotShareable)?;
         let offset = file.start().checked_add(within);
         let offset = offset.ok_or(Error::ScatterListTooLong)?;
         if let Some(last) = self.ranges.last_mut()
-            && Arc::ptr_eq(&last.region, &region)
+            && Arc::ptr_eq(&last.region, region)
             && last.offset.checked_add(last.length) == Some(offset)
         {
             last.length = last.length.saturating_add(length);
@@ -100,7 +134,7 @@ impl GuestPages {
             .try_reserve(1)
             .map_err(|_| Error::ScatterListTooLong)?;
         self.ranges.push(Range {
-            region,
+            region: Arc::clone(region),
             offset,
             length,
         });
@@ -156,6 +190,38 @@ mod tests {
             [(0x4000, 0x2000), (0x2000, 0x1000), (0x1000, 0x1000)]
         );
         assert_eq!(pages.ranges(), 3);
+    }
+
+    #[test]
+    fn the_pages_of_a_list_are_those_of_its_entries() {
+        let entries = [
+            (0x10_0000, 0x1000),
+            (0x10_3000, 0x1000),
+            (0x10_1000, 0x2000),
+        ];
+        let list = ScatterList::resolve(&guest(), entries.into_iter()).unwrap();
+
+        let pages = GuestPages::of_list(&list).unwrap();
+
+        assert_eq!(
+            places(&pages),
+            [
+                (0x4000, 0x1000),
+                (0x2000, 0x1000),
+                (0x5000, 0x1000),
+                (0x1000, 0x1000)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_not_mapped_has_no_pages() {
+        let mut list = ScatterList::resolve(&guest(), [(0x10_0000, 0x1000)].into_iter()).unwrap();
+        list.remap(&GuestMemoryMmap::new());
+
+        let result = GuestPages::of_list(&list);
+
+        assert!(matches!(result, Err(Error::NotShareable)));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub use allocators::DumbAllocator;
 pub use allocators::GbmAllocator;
 #[cfg(feature = "udmabuf")]
 pub use allocators::UdmabufAllocator;
+#[cfg(feature = "udmabuf")]
+pub use allocators::udmabuf::MemfdRange;
 pub use allocators::{AnonymousAllocator, MemfdAllocator};
 pub use buffer::Buffer;
 pub use choice::{Choice, Places, Wanted, choose};
@@ -41,7 +43,7 @@ pub use format::{
     ChannelOrder, PlaneFormat, bytes_per_pixel, channel_order, planes_of, with_alpha,
 };
 #[cfg(feature = "udmabuf")]
-pub use guest_pages::GuestPages;
+pub use guest_pages::{GuestPages, SharePages};
 pub use image::{ExportedImage, ExportedPlane, Image, MappedPlane};
 pub use image_layout::{ImageLayout, Plane, PlanePlace};
 pub use import::{ImportOptions, Unsealed, import};

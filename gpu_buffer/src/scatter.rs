@@ -95,7 +95,7 @@ impl ScatterList {
     /// mapped before. False if a range is not in `memory` now; then there is no memory behind the
     /// list until a later call finds it all.
     pub fn remap(&mut self, memory: &GuestMemoryMmap) -> bool {
-        if self.is_mapped() && self.still_mapped(memory) {
+        if self.is_mapped_in(memory) {
             return true;
         }
         match self.looked_up_again(memory) {
@@ -103,6 +103,11 @@ impl ScatterList {
             None => self.unmap(),
         }
         self.is_mapped()
+    }
+
+    /// Whether the list is mapped, and [`ScatterList::remap`] to `memory` would change nothing.
+    pub fn is_mapped_in(&self, memory: &GuestMemoryMmap) -> bool {
+        self.is_mapped() && self.still_mapped(memory)
     }
 
     /// The same ranges in `memory`, if all of them are there.
@@ -148,6 +153,22 @@ impl ScatterList {
             let end = self.start_of(index.saturating_add(1));
             let address = base.saturating_add(piece.offset);
             (address, end.saturating_sub(piece.start))
+        })
+    }
+
+    /// Mapping, offset in it and length of each piece; `None` for what is not mapped.
+    #[cfg(feature = "udmabuf")]
+    pub(crate) fn mapped_pieces(
+        &self,
+    ) -> impl Iterator<Item = Option<(&Arc<MmapRegion>, u64, u64)>> {
+        let mut extents = self.extents.iter().peekable();
+        let mut mapping = None;
+        self.pieces.iter().enumerate().map(move |(index, piece)| {
+            while let Some(extent) = extents.next_if(|extent| extent.first_piece <= index) {
+                mapping = extent.mapping.as_ref();
+            }
+            let end = self.start_of(index.saturating_add(1));
+            Some((mapping?, piece.offset, end.saturating_sub(piece.start)))
         })
     }
 
