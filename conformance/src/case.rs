@@ -188,6 +188,8 @@ pub const OK: Expect = &[Outcome::Response(0x1100)];
 pub const DISPLAY_INFO: Expect = &[Outcome::Response(0x1101)];
 /// RESP_OK_EDID.
 pub const EDID: Expect = &[Outcome::Response(0x1104)];
+/// RESP_OK_RESOURCE_UUID.
+pub const UUID: Expect = &[Outcome::Response(0x1105)];
 /// RESP_ERR_UNSPEC.
 pub const UNSPEC: Expect = &[Outcome::Response(0x1200)];
 /// RESP_ERR_OUT_OF_MEMORY.

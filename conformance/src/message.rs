@@ -198,6 +198,13 @@ pub fn capset(id: u32, version: u32) -> Message {
     Message::new(&Command::GetCapset { id, version })
 }
 
+/// RESOURCE_ASSIGN_UUID.
+pub fn assign_uuid(id: u32) -> Message {
+    Message::new(&Command::ResourceAssignUuid {
+        resource: ResourceId(id),
+    })
+}
+
 /// UPDATE_CURSOR at the origin, hot spot in the corner; resource 0 hides the cursor.
 pub fn update_cursor(scanout: u32, id: u32) -> Message {
     Message::new(&Command::UpdateCursor(CursorUpdate {

@@ -19,7 +19,6 @@ use Place::{Both, NotApplicable, Rendering, Tables, Test};
 
 const NO_WINDOW: &str = "without blob resources there is no host-visible window";
 const NO_BLOBS: &str = "blob resources are not offered";
-const NO_UUID: &str = "RESOURCE_UUID is not offered, H25 shows the refusal";
 
 const CORPUS: &str = "virglrenderer's corpora come with its sources, not with its library";
 
@@ -180,9 +179,9 @@ pub const ROWS: &[(&str, Place)] = &[
     ("K03", Both),
     ("K04", Test("gpu_renderer/src/capset.rs")),
     ("K05", Rendering),
-    ("K06", NotApplicable(NO_UUID)),
-    ("K07", NotApplicable(NO_UUID)),
-    ("K08", NotApplicable(NO_UUID)),
+    ("K06", Tables),
+    ("K07", Tables),
+    ("K08", Rendering),
     ("G01", Rendering),
     ("G02", Rendering),
     ("G03", Rendering),

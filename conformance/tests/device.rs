@@ -57,7 +57,7 @@ fn v29_a_kick_before_the_queue_is_set_up_is_ignored() {
 
 #[test]
 fn v33_each_feature_bit_is_accepted_if_offered_and_refused_if_not() {
-    let offered = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 32 | 1 << 40_u64;
+    let offered = 1 << 1 | 1 << 2 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 32 | 1 << 40_u64;
     for bit in 0..64 {
         let (mut device, ..) = bare_device();
         let accepted = device.acknowledge_features(1 << bit).is_ok();

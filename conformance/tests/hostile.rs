@@ -63,6 +63,7 @@ tables! {
     transferring: "T";
     backing: "A";
     capability_sets: "K";
+    uuids: "K, UUIDs";
     cursors: "P";
 }
 
@@ -90,6 +91,8 @@ tables! {
     streams: "G, streams";
     timelines: "H, timelines";
     capability_sets: "K, with 3D";
+    uuids: "K, UUIDs";
+    uuids_of_textures: "K, UUIDs with 3D";
     pictures: "S and P, with 3D";
 }
 

@@ -148,6 +148,9 @@ pub enum CommandError {
     /// The display refused.
     #[error("display of scanout {0}")]
     Display(ScanoutId, #[source] DisplayError),
+    /// There is no UUID for the resource.
+    #[error("no UUID for resource {0}")]
+    Uuid(ResourceId, #[source] getrandom::Error),
     /// The queue was stopped before the command was done.
     #[error("the queue was stopped")]
     Stopped,
@@ -173,6 +176,7 @@ impl CommandError {
             | Self::NoBacking(_)
             | Self::Backing(..)
             | Self::Display(..)
+            | Self::Uuid(..)
             | Self::Stopped => ErrorCode::Unspec,
             Self::UnknownResource(_) | Self::ResourceIdTaken(_) => ErrorCode::InvalidResourceId,
             Self::UnknownContext(_) | Self::ContextIdTaken(_) => ErrorCode::InvalidContextId,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use gpu_buffer::{Allocator, Layout, Rect, ScatterList};
+use resource_bridge::Uuid;
 use vm_memory::GuestMemoryMmap;
 
 use crate::error::{CommandError, limit_reached};
@@ -56,6 +57,8 @@ pub struct Resource {
     /// Bytes charged to the guest's budget of pixels, or of the renderer's
     /// memory.
     charge: u64,
+    /// Its name for other devices, if the guest asked for one.
+    uuid: Option<Uuid>,
     /// Scanouts that show the resource.
     pub scanouts: ScanoutSet,
     /// Scanouts whose cursor has the resource's image.
@@ -141,6 +144,11 @@ impl Resource {
             .map_err(|error| CommandError::transfer(id, error))
     }
 
+    /// Its name for other devices, if the guest asked for one.
+    pub fn uuid(&self) -> Option<Uuid> {
+        self.uuid
+    }
+
     /// Whether others have the memory of its pixels.
     pub fn is_shared(&self) -> bool {
         match &self.store {
@@ -159,6 +167,8 @@ impl Resource {
 #[derive(Debug, Default)]
 pub struct ResourceTable {
     resources: HashMap<ResourceId, Resource>,
+    /// Which resource has a UUID.
+    named: HashMap<Uuid, ResourceId>,
     last_generation: u64,
     host_bytes: u64,
     renderer_bytes: u64,
@@ -241,6 +251,7 @@ impl ResourceTable {
                 store,
                 backing: None,
                 charge,
+                uuid: None,
                 scanouts: ScanoutSet::default(),
                 cursors: ScanoutSet::default(),
             },
@@ -252,6 +263,9 @@ impl ResourceTable {
         let mut resource = self.resources.remove(&id)?;
         self.return_charge(&resource);
         self.release_backing(&mut resource);
+        if let Some(uuid) = resource.uuid {
+            self.named.remove(&uuid);
+        }
         Some(resource)
     }
 
@@ -422,6 +436,32 @@ impl ResourceTable {
             .map(|backing| backing.list.remap(memory))
             .filter(|mapped| !mapped)
             .count()
+    }
+
+    /// The UUID of a resource, which `new` makes when it is asked for the first
+    /// time. It goes with the resource.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownResource`], and what `new` says.
+    pub fn assign_uuid(
+        &mut self,
+        id: ResourceId,
+        new: impl FnOnce() -> Result<Uuid, CommandError>,
+    ) -> Result<Uuid, CommandError> {
+        let resource = self.resources.get_mut(&id);
+        let resource = resource.ok_or(CommandError::UnknownResource(id))?;
+        if let Some(uuid) = resource.uuid {
+            return Ok(uuid);
+        }
+        let uuid = new()?;
+        resource.uuid = Some(uuid);
+        self.named.insert(uuid, id);
+        Ok(uuid)
+    }
+
+    /// The resource with a UUID.
+    pub fn named(&self, uuid: &Uuid) -> Option<ResourceId> {
+        self.named.get(uuid).copied()
     }
 
     /// The picture that a resource is.

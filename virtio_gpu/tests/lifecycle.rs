@@ -149,12 +149,12 @@ fn unknown_types_and_responses_as_requests_are_refused() {
 #[test]
 fn only_offered_features_can_be_acknowledged() {
     let mut rig = Rig::new();
-    // EDID; NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_RESET.
-    let offered = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 32 | 1_u64 << 40;
+    // EDID, RESOURCE_UUID; NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_RESET.
+    let offered = 1 << 1 | 1 << 2 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 32 | 1_u64 << 40;
     assert_eq!(rig.device.features(), offered);
 
     assert!(rig.device.acknowledge_features(offered).is_ok());
-    for bit in [0, 2, 3, 4, 5, 34, 35, 63] {
+    for bit in [0, 3, 4, 5, 34, 35, 63] {
         let refused = rig.device.acknowledge_features(FEATURES | 1 << bit);
         assert!(matches!(
             refused,

@@ -23,6 +23,7 @@ mod timeline;
 mod transfer;
 mod transfer_3d;
 mod unref;
+mod uuid;
 
 pub use limits::{LimitTable, limit_tables, rendering_limit_tables};
 
@@ -80,6 +81,7 @@ pub const ALL: &[Table] = &[
     ("T", transfer::cases),
     ("A", backing::cases),
     ("K", capset::cases),
+    ("K, UUIDs", uuid::cases),
     ("P", cursor::cases),
 ];
 
@@ -91,6 +93,7 @@ pub const RENDERING: &[Table] = &[
     ("G, streams", stream::cases),
     ("H, timelines", timeline::cases),
     ("K, with 3D", capset::rendering_cases),
+    ("K, UUIDs with 3D", uuid::rendering_cases),
     ("S and P, with 3D", picture_3d::cases),
 ];
 

@@ -3,7 +3,7 @@
 
 use gpu_display::Display;
 use gpu_renderer::{DmaBuf, RenderError, Work};
-use resource_bridge::{Buffer, Description, Plane, Reason, Sharing, Ticket};
+use resource_bridge::{Buffer, Description, Plane, Reason, Sharing, Ticket, Uuid};
 
 use super::Backend;
 use super::rendering::{Expected, resource_id};
@@ -35,6 +35,28 @@ impl<D: Display> Backend<D> {
             shown: !resource.scanouts.is_empty(),
             rendered: resource.is_rendered(),
         })
+    }
+
+    /// What the resource with a UUID is.
+    ///
+    /// # Errors
+    /// Those of [`Backend::describe`].
+    pub fn describe_named(&mut self, uuid: &Uuid) -> Result<Description, Reason> {
+        let named = self.resources.named(uuid);
+        self.describe(named.ok_or(Reason::UnknownResource)?)
+    }
+
+    /// The UUID of the resource that was described.
+    ///
+    /// # Errors
+    /// [`Reason::Gone`], [`Reason::NoUuid`].
+    pub fn uuid(&mut self, described: &Description) -> Result<Uuid, Reason> {
+        let resource = self.resources.get(ResourceId(described.resource));
+        let resource = resource.map_err(|_| Reason::Gone)?;
+        if resource.generation() != described.generation {
+            return Err(Reason::Gone);
+        }
+        resource.uuid().ok_or(Reason::NoUuid)
     }
 
     /// Shares the resource that was described. The pixels of a 2D resource

@@ -17,6 +17,7 @@ mod scanout;
 mod scanout_memory;
 mod source;
 mod transfer;
+mod uuid;
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -231,6 +232,7 @@ impl<D: Display> Backend<D> {
                 resource,
             } => self.set_scanout(*scanout, *resource, *rect),
             Command::ResourceFlush { rect, resource } => return self.flush(*resource, *rect),
+            Command::ResourceAssignUuid { resource } => self.assign_uuid(*resource),
             Command::UpdateCursor(update) => self.update_cursor(update),
             Command::MoveCursor { position } => self.move_cursor(position),
             Command::GetCapsetInfo { index } => self.get_capset_info(*index),

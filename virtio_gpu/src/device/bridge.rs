@@ -16,7 +16,7 @@ impl<D: Display> Owner for Device<D> {
     fn describe(&mut self, key: Key) -> Result<Description, Reason> {
         match key {
             Key::Id(id) => self.backend.describe(ResourceId(id)),
-            Key::Uuid(_) => Err(Reason::UnknownResource),
+            Key::Uuid(uuid) => self.backend.describe_named(&uuid),
         }
     }
 
@@ -32,7 +32,7 @@ impl<D: Display> Owner for Device<D> {
         Err(Reason::NoFences)
     }
 
-    fn uuid(&mut self, _resource: &Description) -> Result<Uuid, Reason> {
-        Err(Reason::NoUuid)
+    fn uuid(&mut self, resource: &Description) -> Result<Uuid, Reason> {
+        self.backend.uuid(resource)
     }
 }

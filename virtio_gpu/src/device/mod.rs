@@ -203,9 +203,11 @@ impl<D: Display> Device<D> {
         self.offered().bits()
     }
 
-    /// 2D with EDID over split rings, and 3D where there is a renderer.
+    /// 2D with EDIDs and UUIDs over split rings, and 3D where there is a
+    /// renderer.
     fn offered(&self) -> Features {
         let plain = Features::EDID
+            | Features::RESOURCE_UUID
             | Features::NOTIFY_ON_EMPTY
             | Features::INDIRECT_DESC
             | Features::EVENT_IDX
