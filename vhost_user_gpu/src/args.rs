@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::num::ParseIntError;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Parser, ValueEnum};
 use gpu_display::AbsoluteAxes;
@@ -22,6 +23,9 @@ const MAX_HERTZ: u32 = 1_000;
 
 /// The refresh rate of a screen of which none is given: the display chooses.
 pub const DEFAULT_REFRESH: u32 = 0;
+
+/// The longest that a renderer may take to start, in seconds.
+const MAX_RENDERER_START: u32 = 3_600;
 
 /// The largest value that an axis of a device can have (`virtio_input_absinfo` is signed for Linux).
 const MAX_AXIS: u32 = i32::MAX.unsigned_abs();
@@ -64,6 +68,10 @@ pub struct Args {
     /// Render on this node of a GPU, as /dev/dri/renderD128; without one EGL chooses, and does without a GPU
     #[arg(short = 'r', long, value_name = "PATH")]
     pub render_node: Option<PathBuf>,
+
+    /// How many seconds the renderer may take to start; one that is later counts as one that cannot be had
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_start_limit)]
+    pub renderer_start_limit: Duration,
 
     /// The capability sets to offer to the guest, in this order [default: all of them]
     #[arg(long, value_name = "SET,…", value_delimiter = ',')]
@@ -337,6 +345,11 @@ fn parse_refresh(text: &str) -> Result<u32, String> {
     number(&thousandths, range, "thousandths of a hertz")
 }
 
+fn parse_start_limit(text: &str) -> Result<Duration, String> {
+    let seconds = number(text, 1..=MAX_RENDERER_START, "seconds")?;
+    Ok(Duration::from_secs(seconds.into()))
+}
+
 fn parse_axes(text: &str) -> Result<AbsoluteAxes, String> {
     let (x, y) = text.split_once('x').ok_or("axes look like 32767x32767")?;
     let axis = |digits: &str| number(digits, 1..=MAX_AXIS, "steps");
@@ -394,6 +407,15 @@ mod tests {
         assert_eq!(screen("640x480@59.94"), Ok((640, 480, 59_940)));
         for wrong in ["640x480@", "640x480@-1", "640x480@6.x", "640x480@1000.001"] {
             assert!(screen(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_renderer_may_take_from_a_second_to_an_hour_to_start() {
+        assert_eq!(parse_start_limit("1"), Ok(Duration::from_secs(1)));
+        assert_eq!(parse_start_limit("3600"), Ok(Duration::from_secs(3600)));
+        for wrong in ["0", "3601", "1.5", "-1", ""] {
+            assert!(parse_start_limit(wrong).is_err(), "{wrong}");
         }
     }
 

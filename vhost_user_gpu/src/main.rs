@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use vhost_user_gpu::Error;
 use vhost_user_gpu::args::{self, Args, Renderer, Request};
@@ -22,9 +21,6 @@ const FAILURE: u8 = 1;
 
 /// The exit status for a command line that makes no sense.
 const USAGE: u8 = 2;
-
-/// How long a renderer may take to start.
-const RENDERER_START: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -90,7 +86,8 @@ impl Daemon<'_> {
             scanouts: display.scanouts(),
             ..DeviceConfig::default()
         };
-        let device = match self.renderer.finish(RENDERER_START, &self.signals)? {
+        let patience = self.args.renderer_start_limit;
+        let device = match self.renderer.finish(patience, &self.signals)? {
             Started::Terminated => return Ok(Ended::Terminated),
             Started::None => Device::new(config, display),
             Started::Renderer(queue) => {

@@ -106,6 +106,7 @@ impl Starting {
                     return Ok(Started::Terminated);
                 }
                 Wait::Over => starting.finish(),
+                Wait::Late => starting.finish().map_err(late),
             },
             Err(error) => Err(error),
         };
@@ -129,7 +130,19 @@ impl Starting {
 /// How the waiting for a renderer ended.
 enum Wait {
     Over,
+    Late,
     Interrupted,
+}
+
+/// Says what helps a renderer that has not failed, but is not there either.
+fn late(error: RenderError) -> RenderError {
+    match error {
+        RenderError::Unavailable { reason, hint: None } => RenderError::Unavailable {
+            reason,
+            hint: Some("`--renderer-start-limit SECONDS` gives it longer".to_owned()),
+        },
+        failure => failure,
+    }
 }
 
 fn wait(starting: &virgl::Starting, patience: Duration, signals: &Signals) -> Result<Wait, Error> {
@@ -143,7 +156,7 @@ fn wait(starting: &virgl::Starting, patience: Duration, signals: &Signals) -> Re
         let left = end.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut watched, timeout) {
-            Ok(0) => return Ok(Wait::Over),
+            Ok(0) => return Ok(Wait::Late),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::system("poll", errno)),
             Ok(_) => {

@@ -36,6 +36,8 @@ const WORDS: &[&str] = &[
     "--render-node",
     "-r",
     "--render-node=/dev/dri/renderD128",
+    "--renderer-start-limit",
+    "--renderer-start-limit=60",
     "--frontend-gl",
     "--capsets",
     "--capsets=virgl,virgl2",

@@ -59,7 +59,7 @@ fn assert_fails(arguments: &[&str], status: i32, error: &str) {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_one_line_a_hint_and_status_2() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 22] = [
         (&[], "--socket-path"),
         (
             &["--socket-path", "/tmp/s", "--fd", "3"],
@@ -76,6 +76,7 @@ fn a_command_line_that_makes_no_sense_is_one_line_a_hint_and_status_2() {
         (&["--fd", "3", "--scanout", "640x480@60.1234"], "59.94"),
         (&["--fd", "3", "--input-axes", "0x9"], "from 1"),
         (&["--fd", "3", "--renderer", "vulkan"], "vulkan"),
+        (&["--fd", "3", "--renderer-start-limit", "0"], "from 1"),
         (&["--fd", "3", "--capsets", "venus"], "venus"),
         (&["--fd", "3", "--renderer", "none", "--virgl"], "--virgl"),
         (
