@@ -23,6 +23,10 @@ pub enum DeviceError {
         /// The bits the device offers.
         offered: u64,
     },
+    /// Guest blobs are to be offered by a device that renders: its guest would
+    /// expect them in its contexts.
+    #[error("a device that renders has no guest blobs")]
+    BlobsWithRenderer,
     /// A queue is started before the device was given guest memory.
     #[error("a queue is started before there is guest memory")]
     NoMemory,
@@ -48,6 +52,27 @@ pub enum CommandError {
     /// A blob command without `VIRTIO_GPU_F_RESOURCE_BLOB`.
     #[error("{0} needs blob resources, which were not negotiated")]
     BlobUnavailable(&'static str),
+    /// Memory for a blob of a kind that the device does not have.
+    #[error("there are no blobs of memory {0}, only of the guest's")]
+    BlobMemory(u32),
+    /// Flags of a blob that do not exist.
+    #[error("there are no blob flags {0:#x}")]
+    BlobFlags(u32),
+    /// A blob of the guest's memory that is to be an object of the renderer's.
+    #[error("a guest's blob is no object {0}")]
+    BlobObject(u64),
+    /// A blob of no bytes.
+    #[error("resource {0} is to be an empty blob")]
+    EmptyBlob(ResourceId),
+    /// The resource is not a blob.
+    #[error("resource {0} is not a blob")]
+    NotABlob(ResourceId),
+    /// A blob is to be mapped, or unmapped, that no window shows.
+    #[error("blob {0} is not in a window of host memory, and cannot be")]
+    NotInAWindow(ResourceId),
+    /// A framebuffer that is not in its blob, or in no memory at all.
+    #[error("framebuffer in blob {0}")]
+    Framebuffer(ResourceId, #[source] gpu_buffer::Error),
     /// No resource has this id.
     #[error("there is no resource {0}")]
     UnknownResource(ResourceId),
@@ -169,6 +194,7 @@ impl CommandError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unavailable(_)
+            | Self::NotInAWindow(_)
             | Self::NotAttached { .. }
             | Self::NoEntries(_)
             | Self::TooManyEntries(_)
@@ -183,6 +209,12 @@ impl CommandError {
             Self::Renderer(error) => renderer_code(error),
             Self::UnknownScanout(..) => ErrorCode::InvalidScanoutId,
             Self::BlobUnavailable(_)
+            | Self::BlobMemory(_)
+            | Self::BlobFlags(_)
+            | Self::BlobObject(_)
+            | Self::EmptyBlob(_)
+            | Self::NotABlob(_)
+            | Self::Framebuffer(..)
             | Self::UnknownFormat(_)
             | Self::ImpossibleSize { .. }
             | Self::RectangleOutside { .. }

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod blob;
 pub mod context;
+mod copying;
 mod descriptors;
 pub mod device;
 pub mod edid;
@@ -23,8 +25,8 @@ pub mod testing;
 pub mod throttle;
 
 pub use device::{
-    Activation, Device, DeviceBuilder, DeviceConfig, Interrupts, Progress, QueueIndex, Quiescing,
-    StoppedQueue, Turn, Wakeup, Watch,
+    Activation, Device, DeviceBuilder, DeviceConfig, GuestBlobs, Interrupts, Progress, QueueIndex,
+    Quiescing, StoppedQueue, Turn, Wakeup, Watch,
 };
 pub use error::{CommandError, DeviceError};
 pub use limits::Limits;

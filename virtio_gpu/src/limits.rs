@@ -47,8 +47,11 @@ pub struct Limits {
     /// Width and height of a cursor image in pixels. The specification says
     /// 64; real hardware planes end at 256.
     pub cursor_side: u32,
+    /// Bytes of one guest blob: a picture of `side` squared. It costs no memory
+    /// of the host's, but a length that no guest has is a mistake.
+    pub blob_bytes: u64,
     /// Bytes of one request that are copied out of guest memory, a command
-    /// stream aside. The longest is an ATTACH_BACKING with `backing_entries`
+    /// stream aside. The longest is a CREATE_BLOB with `backing_entries`
     /// entries; what lies beyond is never read.
     pub request_bytes: usize,
     /// Commands handled before the event loop gets its turn again.
@@ -84,7 +87,8 @@ impl Default for Limits {
             total_backing_entries: 1 << 20,
             picture_files: 64,
             cursor_side: 256,
-            request_bytes: 32 + 16 * 16_384,
+            blob_bytes: 1 << 30,
+            request_bytes: 56 + 16 * 16_384,
             turn_commands: 64,
             drain_millis: 500,
             turn_micros: 2_000,

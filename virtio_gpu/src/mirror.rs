@@ -42,6 +42,11 @@ impl Reading {
     }
 
     /// What has to be read: more than is new where the buffer is old.
+    pub(crate) fn stale(&self) -> &Damage {
+        &self.lease.stale
+    }
+
+    /// The same as a list.
     pub(crate) fn rects(&self) -> Vec<Rect> {
         self.lease.stale.rects().to_vec()
     }

@@ -6,6 +6,7 @@ use gpu_buffer::{Allocator, Layout, Rect, ScatterList};
 use resource_bridge::Uuid;
 use vm_memory::GuestMemoryMmap;
 
+use crate::blob::{Framebuffer, GuestBlob};
 use crate::error::{CommandError, limit_reached};
 use crate::limits::Limits;
 use crate::pixels::HostPixels;
@@ -70,6 +71,8 @@ pub struct Resource {
 enum Store {
     /// In memory of ours: a 2D resource that no context has used yet.
     Host(HostPixels),
+    /// In the backing: a guest blob.
+    Guest(GuestBlob),
     /// With the renderer, whose copy is the truth.
     Renderer {
         /// The picture that it is, if it is one that can be shown.
@@ -104,10 +107,12 @@ impl Resource {
     }
 
     /// Size, stride and format of the picture that the resource is; `None`
-    /// for a buffer or a texture that cannot be shown.
+    /// for a buffer or a texture that cannot be shown, and for a blob, which is
+    /// no picture until somebody says where in it one is.
     pub fn layout(&self) -> Option<&Layout> {
         match &self.store {
             Store::Host(pixels) => Some(pixels.layout()),
+            Store::Guest(_) => None,
             Store::Renderer { layout, .. } => layout.as_ref(),
         }
     }
@@ -116,7 +121,25 @@ impl Resource {
     pub fn host(&mut self) -> Option<&mut HostPixels> {
         match &mut self.store {
             Store::Host(pixels) => Some(pixels),
-            Store::Renderer { .. } => None,
+            Store::Guest(_) | Store::Renderer { .. } => None,
+        }
+    }
+
+    /// The blob that the resource is, and the memory behind it as far as there
+    /// is any; `None` for other resources.
+    pub fn blob(&mut self) -> Option<(&mut GuestBlob, Option<&ScatterList>)> {
+        let backing = self.backing.as_ref().map(|backing| &backing.list);
+        match &mut self.store {
+            Store::Guest(blob) => Some((blob, backing.filter(|list| list.is_mapped()))),
+            Store::Host(_) | Store::Renderer { .. } => None,
+        }
+    }
+
+    /// The picture that the resource is as a cursor; `None` if it is none.
+    pub fn cursor_layout(&self) -> Option<Layout> {
+        match &self.store {
+            Store::Guest(blob) => Some(Framebuffer::cursor(blob.size())?.layout),
+            Store::Host(_) | Store::Renderer { .. } => self.layout().map(|l| l.with_alpha()),
         }
     }
 
@@ -153,8 +176,14 @@ impl Resource {
     pub fn is_shared(&self) -> bool {
         match &self.store {
             Store::Host(pixels) => pixels.is_shared(),
+            Store::Guest(blob) => blob.is_shared(),
             Store::Renderer { share, .. } => matches!(share, Share::Asked(_) | Share::Given(_)),
         }
+    }
+
+    /// Whether the resource is a guest blob.
+    pub fn is_blob(&self) -> bool {
+        matches!(self.store, Store::Guest(_))
     }
 
     /// Whether the renderer has the contents.
@@ -225,6 +254,21 @@ impl ResourceTable {
         };
         self.insert(id, store, bytes);
         Ok(self.last_generation)
+    }
+
+    /// Makes a guest blob, which costs the guest nothing but its entry here.
+    ///
+    /// # Errors
+    /// Those of [`ResourceTable::create`].
+    pub fn create_blob(
+        &mut self,
+        id: ResourceId,
+        size: u64,
+        limits: &Limits,
+    ) -> Result<(), CommandError> {
+        self.check_id(id, limits)?;
+        self.insert(id, Store::Guest(GuestBlob::new(size)), 0);
+        Ok(())
     }
 
     fn check_id(&self, id: ResourceId, limits: &Limits) -> Result<(), CommandError> {
@@ -428,6 +472,22 @@ impl ResourceTable {
         Some(end)
     }
 
+    /// The blobs that are not in `memory` where they were before. Their pages
+    /// are given to nobody any more.
+    pub fn move_blobs(&mut self, memory: &GuestMemoryMmap) -> Vec<ResourceId> {
+        let mut moved = Vec::new();
+        for (id, resource) in &mut self.resources {
+            let backing = resource.backing.as_ref();
+            if let Store::Guest(blob) = &mut resource.store
+                && backing.is_some_and(|backing| !backing.list.is_mapped_in(memory))
+            {
+                blob.forget_pages();
+                moved.push(*id);
+            }
+        }
+        moved
+    }
+
     /// Looks every backing up in `memory`; returns how many are not there.
     pub fn remap_backing(&mut self, memory: &GuestMemoryMmap) -> usize {
         self.resources
@@ -477,6 +537,18 @@ impl ResourceTable {
             .ok_or(CommandError::NotAPicture(id))
     }
 
+    /// The picture that a resource is as a cursor.
+    ///
+    /// # Errors
+    /// Those of [`ResourceTable::layout`].
+    pub fn cursor_layout(&self, id: ResourceId) -> Result<Layout, CommandError> {
+        let resource = self.resources.get(&id);
+        let resource = resource.ok_or(CommandError::UnknownResource(id))?;
+        resource
+            .cursor_layout()
+            .ok_or(CommandError::NotAPicture(id))
+    }
+
     /// The backings of the renderer's resources that are in guest memory.
     pub fn rendered_backings(&self) -> impl Iterator<Item = (ResourceId, &ScatterList)> {
         self.resources
@@ -493,6 +565,11 @@ impl ResourceTable {
             .is_some_and(|resource| resource.generation == generation)
     }
 
+    /// Whether a resource is a guest blob.
+    pub fn is_blob(&self, id: ResourceId) -> bool {
+        self.resources.get(&id).is_some_and(Resource::is_blob)
+    }
+
     /// Whether the renderer has the contents of a resource.
     pub fn is_rendered(&self, id: ResourceId) -> bool {
         self.resources.get(&id).is_some_and(Resource::is_rendered)
@@ -501,7 +578,7 @@ impl ResourceTable {
     /// The memory of a resource of the renderer's; `None` for others.
     pub(crate) fn share(&mut self, id: ResourceId) -> Option<&mut Share> {
         match &mut self.resources.get_mut(&id)?.store {
-            Store::Host(_) => None,
+            Store::Host(_) | Store::Guest(_) => None,
             Store::Renderer { share, .. } => Some(share),
         }
     }

@@ -1,8 +1,12 @@
 //! Scanouts: the outputs of the device, and what each of them shows.
 
-use gpu_buffer::Rect;
-use gpu_display::{Damage, Hotspot, Position, SurfaceId};
+use std::sync::Arc;
 
+use gpu_buffer::Rect;
+use gpu_display::{Damage, DmaBuf, Hotspot, Position, SurfaceId};
+
+use crate::blob::Framebuffer;
+use crate::copying::Copying;
 use crate::mirror::Mirror;
 use crate::protocol::ResourceId;
 
@@ -13,6 +17,8 @@ pub struct Shown {
     pub resource: ResourceId,
     /// The part of it, in its own pixels.
     pub rect: Rect,
+    /// The picture in the resource, where that is a blob.
+    pub framebuffer: Option<Framebuffer>,
 }
 
 impl Shown {
@@ -38,6 +44,10 @@ pub(crate) enum Source {
         /// What changed and may not be drawn yet, in the surface's pixels.
         undrawn: Damage,
     },
+    /// It is in the guest's memory, and is copied from there.
+    Copied(Copying),
+    /// It is in the guest's memory, and the display is shown that.
+    Pages(Arc<DmaBuf>),
 }
 
 /// One output.
@@ -109,4 +119,33 @@ pub enum ImageState {
     Presented,
     /// It has to be presented.
     Changed,
+}
+
+/// The damage of at most about `pixels` pixels, but one row at least, and the
+/// rest.
+pub(crate) fn split(damage: &Damage, pixels: u64) -> (Vec<Rect>, Damage) {
+    let mut now = Vec::new();
+    let mut later = Damage::default();
+    let mut room = pixels.max(1);
+    for rect in damage.rects() {
+        let rows = room.div_ceil(u64::from(rect.width.max(1)));
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(rect.height);
+        let first = Rect {
+            height: rows,
+            ..*rect
+        };
+        let rest = Rect {
+            y: rect.y.saturating_add(rows),
+            height: rect.height.saturating_sub(rows),
+            ..*rect
+        };
+        room = room.saturating_sub(first.area());
+        if !first.is_empty() {
+            now.push(first);
+        }
+        if !rest.is_empty() {
+            later.add(rest);
+        }
+    }
+    (now, later)
 }

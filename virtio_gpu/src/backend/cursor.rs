@@ -18,7 +18,7 @@ impl<D: Display> Backend<D> {
             self.set_cursor_position(index, &update.position);
             return Ok(Success::NoData);
         };
-        let layout = self.resources.layout(id)?;
+        let layout = self.resources.cursor_layout(id)?;
         if layout.width() > self.limits.cursor_side || layout.height() > self.limits.cursor_side {
             return Err(CommandError::ImpossibleSize {
                 width: layout.width(),
@@ -98,7 +98,7 @@ impl<D: Display> Backend<D> {
         let (Some(parent), Some(image)) = (scanout.surface, cursor.image) else {
             return;
         };
-        let Ok(layout) = self.resources.layout(image) else {
+        let Ok(layout) = self.resources.cursor_layout(image) else {
             return;
         };
         let request = SurfaceRequest {

@@ -3,6 +3,8 @@
 //! It knows resources, scanouts and cursors and drives a display; it knows
 //! nothing of rings, fences or transports. One file per family of commands.
 
+mod blob;
+mod blob_picture;
 mod capset;
 mod context;
 mod cursor;
@@ -36,6 +38,7 @@ use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, Scanout
 use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
 use crate::throttle::Throttle;
+use blob_picture::BlobPictures;
 use context::EarlyStream;
 use export::Exported;
 use rendering::Rendering;
@@ -91,6 +94,10 @@ pub struct Backend<D> {
     resources: ResourceTable,
     contexts: ContextTable,
     scanouts: Vec<Scanout>,
+    /// `None` where no guest blobs are offered.
+    blobs: Option<BlobPictures>,
+    /// Flushes that end when what they changed was copied.
+    blob_flushes: Vec<Ticket>,
     /// Resources whose pixels are in memory files, and some that are gone.
     in_files: Vec<ResourceId>,
     /// What other device models asked for and may have now.
@@ -121,6 +128,8 @@ impl<D: Display> Backend<D> {
             resources: ResourceTable::default(),
             contexts: ContextTable::default(),
             scanouts: (0..scanouts).map(|_| Scanout::default()).collect(),
+            blobs: None,
+            blob_flushes: Vec::new(),
             in_files: Vec::new(),
             exported: VecDeque::new(),
             queries: Vec::new(),
@@ -216,6 +225,11 @@ impl<D: Display> Backend<D> {
             Command::GetDisplayInfo => return self.get_display_info(),
             Command::GetEdid { scanout } => return self.get_edid(*scanout),
             Command::ResourceCreate2d(create) => self.create_2d(create),
+            Command::ResourceCreateBlob(create) => self.create_blob(create, memory),
+            Command::SetScanoutBlob(request) => self.set_scanout_blob(request),
+            Command::ResourceMapBlob { resource, .. } | Command::ResourceUnmapBlob { resource } => {
+                self.no_window(*resource)
+            }
             Command::ResourceUnref { resource } => return self.unref(*resource),
             Command::ResourceAttachBacking { resource, entries } => {
                 return self.attach_backing(*resource, entries, memory);
@@ -255,7 +269,6 @@ impl<D: Display> Backend<D> {
                 return self.transfer_3d(Direction::FromHost, context, transfer, fence());
             }
             Command::Submit3d { commands } => return self.submit(context, commands, fence()),
-            other => Err(CommandError::Unavailable(other.name())),
         };
         Outcome::Done(done)
     }
@@ -309,6 +322,9 @@ impl<D: Display> Backend<D> {
             }
             self.present_cursor(index);
         }
+        if self.end_copied_flushes() == Left::More {
+            left = Left::More;
+        }
         self.first_presented = refused.unwrap_or(0);
         left
     }
@@ -321,6 +337,10 @@ impl<D: Display> Backend<D> {
     /// Ends the pending command of a ticket now, with what is known: nobody
     /// waits for the display any more. `None` if there is no such command.
     pub fn conclude(&mut self, ticket: Ticket) -> Option<Success> {
+        if let Some(place) = self.blob_flushes.iter().position(|flush| *flush == ticket) {
+            self.blob_flushes.remove(place);
+            return Some(Success::NoData);
+        }
         let place = self.queries.iter().position(|p| p.ticket == ticket)?;
         let pending = self.queries.remove(place);
         Some(self.answer(pending.query))
@@ -332,9 +352,13 @@ impl<D: Display> Backend<D> {
     /// The renderer gets its backings back with [`Backend::grant_memory`].
     pub fn memory_changed(&mut self, memory: &GuestMemoryMmap) {
         self.revoke_memory();
+        let moved = self.resources.move_blobs(memory);
         let lost = self.resources.remap_backing(memory);
         if lost > 0 {
             log::info!("the backing of {lost} resources is not guest memory now");
+        }
+        for id in moved {
+            self.blob_is_back(id);
         }
     }
 
@@ -354,6 +378,7 @@ impl<D: Display> Backend<D> {
             self.give_up_exports(unanswered);
         }
         self.in_files.clear();
+        self.blob_flushes.clear();
         self.queries.clear();
         self.finished.clear();
         self.long_transfer = None;

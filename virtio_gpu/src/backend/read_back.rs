@@ -7,6 +7,7 @@ use gpu_renderer::{JobId, ReadBack, RenderError, When, Work};
 use super::Backend;
 use super::picture_files::ReadBackAllocator;
 use super::rendering::{Expected, Target, resource_id};
+use crate::copying::cursor_mirror;
 use crate::error::chain_of;
 use crate::mirror::{Mirror, MirrorId, Reading, Shown};
 use crate::protocol::ResourceId;
@@ -39,10 +40,15 @@ impl<D: Display> Backend<D> {
         };
         let resource = cursor.image.map(|image| self.resources.get(image));
         let layout = match resource {
-            Some(Ok(resource)) if resource.is_rendered() => resource.layout().copied(),
+            Some(Ok(resource)) if resource.is_blob() => {
+                cursor.mirror = resource.cursor_layout().map(cursor_mirror);
+                cursor.state = ImageState::Changed;
+                return;
+            }
+            Some(Ok(resource)) if resource.is_rendered() => resource.cursor_layout(),
             _ => None,
         };
-        let Some(layout) = layout.map(Layout::with_alpha) else {
+        let Some(layout) = layout else {
             cursor.mirror = None;
             cursor.state = ImageState::Changed;
             return;
@@ -110,6 +116,10 @@ impl<D: Display> Backend<D> {
             return;
         };
         if cursor.pace == Pace::Busy || !has_room {
+            return;
+        }
+        if self.resources.is_blob(image) {
+            self.copy_cursor(index);
             return;
         }
         let all_shown = match cursor.state {

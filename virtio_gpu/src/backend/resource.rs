@@ -86,6 +86,9 @@ impl<D: Display> Backend<D> {
             Ok(list) => list,
             Err(error) => return Outcome::Done(Err(error)),
         };
+        if let Err(error) = self.check_blob_backing(id, &list) {
+            return Outcome::Done(Err(error));
+        }
         let rendered = self.resources.is_rendered(id);
         let for_renderer = rendered.then(|| list.clone());
         let generation = match self.resources.attach(id, list, &self.limits) {
@@ -93,6 +96,7 @@ impl<D: Display> Backend<D> {
             Err(error) => return Outcome::Done(Err(error)),
         };
         let Some(backing) = for_renderer else {
+            self.blob_is_back(id);
             return Outcome::Done(Ok(Success::NoData));
         };
         let work = Work::AttachBacking {
@@ -119,6 +123,16 @@ impl<D: Display> Backend<D> {
         if entries.is_empty() {
             return Err(CommandError::NoEntries(id));
         }
+        self.resolve_entries(id, entries, memory)
+    }
+
+    /// The guest memory that a list of entries names.
+    pub(super) fn resolve_entries(
+        &self,
+        id: ResourceId,
+        entries: &[MemEntry],
+        memory: &GuestMemoryMmap,
+    ) -> Result<ScatterList, CommandError> {
         if entries.len() > self.limits.backing_entries {
             return Err(CommandError::TooManyEntries(entries.len()));
         }
@@ -129,6 +143,7 @@ impl<D: Display> Backend<D> {
     }
 
     pub(super) fn detach_backing(&mut self, id: ResourceId) -> Outcome {
+        self.let_go_of_pages(id);
         if let Err(error) = self.resources.detach(id) {
             return Outcome::Done(Err(error));
         }

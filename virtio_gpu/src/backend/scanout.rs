@@ -9,7 +9,7 @@ use super::read_back::Read;
 use super::{Backend, Outcome, Step, Use, refused};
 use crate::error::CommandError;
 use crate::protocol::{ResourceId, ScanoutId, Success};
-use crate::scanout::{ImageState, Pace, Scanout, Shown, Source};
+use crate::scanout::{ImageState, Pace, Scanout, Shown, Source, split};
 
 impl<D: Display> Backend<D> {
     pub(super) fn set_scanout(
@@ -31,7 +31,24 @@ impl<D: Display> Backend<D> {
                 height: layout.height(),
             });
         }
-        let shown = Shown { resource: id, rect };
+        let shown = Shown {
+            resource: id,
+            rect,
+            framebuffer: None,
+        };
+        self.show(scanout_id, index, shown)
+    }
+
+    /// Has a scanout show what was checked.
+    pub(super) fn show(
+        &mut self,
+        scanout_id: ScanoutId,
+        index: usize,
+        shown: Shown,
+    ) -> Result<Success, CommandError> {
+        let Shown {
+            resource: id, rect, ..
+        } = shown;
         if self.scanouts.get(index).and_then(|s| s.shown) == Some(shown) {
             return Ok(Success::NoData);
         }
@@ -130,20 +147,25 @@ impl<D: Display> Backend<D> {
     }
 
     pub(super) fn flush(&mut self, id: ResourceId, rect: Rect) -> Outcome {
-        let bounds = match self.resources.layout(id) {
-            Ok(layout) => layout.bounds(),
+        let resource = match self.resources.get(id) {
+            Ok(resource) => resource,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        if !bounds.contains(&rect) {
-            return Outcome::Done(Err(CommandError::RectangleOutside {
-                rect,
-                width: bounds.width,
-                height: bounds.height,
-            }));
+        let is_blob = resource.is_blob();
+        let bounds = resource.layout().map(gpu_buffer::Layout::bounds);
+        match bounds {
+            Some(bounds) if bounds.contains(&rect) => {}
+            // Each scanout says where in it there is a picture.
+            None if is_blob => {}
+            Some(Rect { width, height, .. }) => {
+                return Outcome::Done(Err(CommandError::RectangleOutside {
+                    rect,
+                    width,
+                    height,
+                }));
+            }
+            None => return Outcome::Done(Err(CommandError::NotAPicture(id))),
         }
-        let Ok(resource) = self.resources.get(id) else {
-            return Outcome::Done(Err(CommandError::UnknownResource(id)));
-        };
         let rendered = resource.is_rendered();
         let (scanouts, cursors) = (resource.scanouts, resource.cursors);
         let shown = scanouts.iter().filter_map(|id| self.scanout_index(id).ok());
@@ -156,9 +178,10 @@ impl<D: Display> Backend<D> {
                 self.mirror_cursor(index);
             }
         }
-        match rendered {
-            true => self.end_flush(&shown),
-            false => Outcome::Done(Ok(Success::NoData)),
+        match (rendered, is_blob) {
+            (true, _) => self.end_flush(&shown),
+            (false, true) => self.end_blob_flush(&shown),
+            (false, false) => Outcome::Done(Ok(Success::NoData)),
         }
     }
 
@@ -177,7 +200,8 @@ impl<D: Display> Backend<D> {
             return;
         };
         match &mut scanout.source {
-            Source::Host => scanout.damage.add(damage),
+            Source::Host | Source::Pages(_) => scanout.damage.add(damage),
+            Source::Copied(copying) => copying.damage(damage),
             Source::Mirror(mirror) => mirror.damage(damage),
             Source::Unread => self.choose_source(index),
             Source::Shared { undrawn } => undrawn.add(damage),
@@ -225,10 +249,14 @@ impl<D: Display> Backend<D> {
         let (now, later) = split(&scanout.damage, self.limits.present_step_bytes / 4);
         let picture = match &scanout.source {
             Source::Shared { .. } => return self.present_shared(index),
+            Source::Pages(_) => return self.present_pages(index),
             Source::Unread => None,
             Source::Mirror(mirror) => mirror
                 .current()
                 .map(|pixels| (pixels, *mirror.layout(), mirror.layout().bounds())),
+            Source::Copied(copying) => copying
+                .current()
+                .map(|pixels| (pixels, *copying.layout(), copying.layout().bounds())),
             Source::Host => match self.resources.get(shown.resource).map(|r| r.host()) {
                 Ok(Some(pixels)) => {
                     let layout = *pixels.layout();
@@ -274,6 +302,9 @@ impl<D: Display> Backend<D> {
         if let Some(rendering) = &mut self.rendering {
             rendering.unshown.clear();
         }
+        if let Some(blobs) = &mut self.blobs {
+            blobs.display_changed();
+        }
         for scanout in &mut self.scanouts {
             if scanout.surface == Some(surface) {
                 scanout.pace = Pace::Free;
@@ -301,33 +332,4 @@ impl Scanout {
             }
         }
     }
-}
-
-/// The damage of at most about `pixels` pixels, but one row at least, and the
-/// rest.
-fn split(damage: &Damage, pixels: u64) -> (Vec<Rect>, Damage) {
-    let mut now = Vec::new();
-    let mut later = Damage::default();
-    let mut room = pixels.max(1);
-    for rect in damage.rects() {
-        let rows = room.div_ceil(u64::from(rect.width.max(1)));
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(rect.height);
-        let first = Rect {
-            height: rows,
-            ..*rect
-        };
-        let rest = Rect {
-            y: rect.y.saturating_add(rows),
-            height: rect.height.saturating_sub(rows),
-            ..*rect
-        };
-        room = room.saturating_sub(first.area());
-        if !first.is_empty() {
-            now.push(first);
-        }
-        if !rest.is_empty() {
-            later.add(rest);
-        }
-    }
-    (now, later)
 }

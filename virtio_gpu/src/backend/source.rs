@@ -29,6 +29,10 @@ impl<D: Display> Backend<D> {
             scanout.source = Source::Host;
             return;
         };
+        if let Some(framebuffer) = shown.framebuffer {
+            self.choose_blob_source(index, shown, framebuffer);
+            return;
+        }
         let format = match self.resources.get(shown.resource) {
             Ok(resource) if resource.is_rendered() => resource.layout().map(|l| l.format()),
             _ => None,
@@ -106,6 +110,10 @@ impl<D: Display> Backend<D> {
     pub(super) fn prepare(&mut self, index: usize) -> Read {
         match self.scanouts.get(index).map(|scanout| &scanout.source) {
             Some(Source::Shared { .. }) => self.await_drawing(index),
+            Some(Source::Copied(_)) => {
+                self.copy_scanout(index);
+                Read::Later
+            }
             _ => self.read_scanout(index),
         }
     }

@@ -32,6 +32,9 @@ impl<D: Display> Backend<D> {
         offset: u64,
         when: When,
     ) -> Outcome {
+        if self.resources.is_blob(id) {
+            return Outcome::Done(self.transfer_blob(id));
+        }
         self.begin_in_file(id);
         match self.check_transfer(id, rect, offset) {
             Ok(Some(_)) if self.resources.is_rendered(id) => {

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gpu_buffer::SharePages;
 use gpu_display::{Display, Interest};
 use gpu_renderer::RenderQueue;
 use virtio_queue::{Queue, QueueT};
@@ -22,6 +23,21 @@ pub struct DeviceBuilder<D> {
     display: D,
     config: DeviceConfig,
     renderer: Option<RenderQueue>,
+    guest_blobs: GuestBlobs,
+}
+
+/// Whether a 2D device offers blobs of its guest's memory
+/// (`VIRTIO_GPU_F_RESOURCE_BLOB`), and how they are shown.
+#[derive(Debug, Default)]
+pub enum GuestBlobs {
+    /// None are offered.
+    #[default]
+    NotOffered,
+    /// What changed is copied when it is flushed.
+    Copied,
+    /// The guest's pages become dma-bufs, which a display that takes those shows
+    /// without a copy. Where that cannot be they are copied.
+    Shared(Box<dyn SharePages + Send>),
 }
 
 impl<D: Display> DeviceBuilder<D> {
@@ -44,12 +60,28 @@ impl<D: Display> DeviceBuilder<D> {
         self
     }
 
+    /// Whether blobs of the guest's memory are offered; they are not if it is not
+    /// said. A front end must pass the feature on: QEMU's `vhost-user-gpu` of up to
+    /// 11.1 does not.
+    pub fn guest_blobs(mut self, blobs: GuestBlobs) -> Self {
+        self.guest_blobs = blobs;
+        self
+    }
+
     /// The device, after power-on.
     ///
     /// # Errors
-    /// [`DeviceError::ScanoutCount`].
+    /// [`DeviceError::ScanoutCount`], [`DeviceError::BlobsWithRenderer`].
     pub fn build(self) -> Result<Device<D>, DeviceError> {
-        Device::build(self.config, self.display, self.renderer)
+        let renders = self.renderer.is_some();
+        let mut device = Device::build(self.config, self.display, self.renderer)?;
+        match self.guest_blobs {
+            GuestBlobs::NotOffered => {}
+            _ if renders => return Err(DeviceError::BlobsWithRenderer),
+            GuestBlobs::Copied => device.backend.offer_guest_blobs(None),
+            GuestBlobs::Shared(sharer) => device.backend.offer_guest_blobs(Some(sharer)),
+        }
+        Ok(device)
     }
 }
 
@@ -134,6 +166,7 @@ impl<D: Display> Device<D> {
             display,
             config: DeviceConfig::default(),
             renderer: None,
+            guest_blobs: GuestBlobs::NotOffered,
         }
     }
 

@@ -25,7 +25,7 @@ use crate::protocol::{ConfigSpace, Features, QueueKind};
 use crate::queue::VirtQueue;
 use crate::throttle::Throttle;
 use answer::Answer;
-pub use embed::{Activation, DeviceBuilder, Interrupts, Wakeup, Watch};
+pub use embed::{Activation, DeviceBuilder, GuestBlobs, Interrupts, Wakeup, Watch};
 pub use turn::{Progress, Quiescing, StoppedQueue, Turn};
 
 /// Length of a response header: the shortest answer there is.
@@ -215,6 +215,7 @@ impl<D: Display> Device<D> {
             | Features::RING_RESET;
         match self.backend.renderer() {
             Some(_) => plain | Features::VIRGL | Features::CONTEXT_INIT,
+            None if self.backend.has_guest_blobs() => plain | Features::RESOURCE_BLOB,
             None => plain,
         }
     }

@@ -11,6 +11,7 @@
     unreachable_pub
 )]
 
+pub mod blobs;
 pub mod recorder;
 
 use std::sync::Arc;

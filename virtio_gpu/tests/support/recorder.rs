@@ -117,10 +117,10 @@ impl Recorder {
         let size = (picture.width, picture.height);
         let layout = Layout::with_stride(size.0, size.1, plane.stride, picture.format)?;
         assert_eq!((frame.layout.width(), frame.layout.height()), size);
-        assert_eq!((picture.modifier, plane.offset), (0, 0));
+        assert_eq!(picture.modifier, 0);
         let mut bytes = vec![0; layout.size() as usize];
         let file = File::from(plane.fd.try_clone().unwrap());
-        file.read_exact_at(&mut bytes, 0).unwrap();
+        file.read_exact_at(&mut bytes, plane.offset.into()).unwrap();
         let memory = VolatileSlice::from(&mut bytes[..]);
         let pixels = words(&memory, &layout, frame.crop)?;
         self.held = Some(Arc::clone(picture));
