@@ -5,6 +5,12 @@ use std::sync::Arc;
 use gpu_buffer::{
     Allocator, Buffer, BufferRequest, Layout, MemfdAllocator, Rect, ScatterList, copy,
 };
+use gpu_display::Damage;
+
+/// Earlier pictures that are kept for their memory. A display that shows a
+/// picture until the next one is there has two when a third is drawn: the one
+/// that it shows, and the one that is on its way to it.
+const MAX_SPARES: usize = 2;
 
 /// The contents of a 2D resource.
 #[derive(Debug)]
@@ -16,10 +22,26 @@ pub struct HostPixels {
     current: Option<Arc<Buffer>>,
     /// Where a transfer makes the next picture while a display is busy with
     /// this one.
-    next: Option<Arc<Buffer>>,
-    /// An earlier picture, kept for its memory.
-    spare: Option<Arc<Buffer>>,
+    next: Option<Next>,
+    /// Earlier pictures, the newest last. A display may still be busy with them.
+    spares: Vec<Spare>,
     home: Home,
+}
+
+/// A picture that is being made.
+#[derive(Debug)]
+struct Next {
+    pixels: Arc<Buffer>,
+    /// Where it may differ from the current one.
+    drawn: Damage,
+}
+
+/// A picture that is not shown any more.
+#[derive(Debug)]
+struct Spare {
+    pixels: Arc<Buffer>,
+    /// Where it may differ from the current one.
+    stale: Damage,
 }
 
 /// Where the memory of a picture comes from.
@@ -41,7 +63,7 @@ impl HostPixels {
             layout,
             current: None,
             next: None,
-            spare: None,
+            spares: Vec::new(),
             home: Home::Private,
         }
     }
@@ -74,7 +96,7 @@ impl HostPixels {
             current.memory().copy_to_volatile_slice(file.memory());
         }
         self.current = Some(Arc::new(file));
-        self.spare = None;
+        self.spares.clear();
         self.home = Home::File;
         Ok(())
     }
@@ -105,7 +127,7 @@ impl HostPixels {
             self.move_to_file()?;
         }
         self.home = Home::Shared;
-        self.spare = None;
+        self.spares.clear();
         let home = self.home;
         storage(&mut self.current, self.layout, home, &mut MemfdAllocator).map(|pixels| &*pixels)
     }
@@ -122,18 +144,25 @@ impl HostPixels {
     ) -> Result<(), TransferError> {
         let current = storage(&mut self.current, self.layout, self.home, allocator)
             .map_err(TransferError::Storage)?;
-        let may_write = self.home == Home::Shared || Arc::strong_count(current) == 1;
+        let may_write = self.home == Home::Shared || is_free(current);
         if self.next.is_some() || may_write {
             return Ok(());
         }
         // A display is still at it.
-        let free = |spare: &Arc<Buffer>| Arc::strong_count(spare) == 1;
-        self.next = self.spare.take().filter(free);
-        let next = storage(&mut self.next, self.layout, self.home, allocator)
-            .map_err(TransferError::Storage)?;
-        if rect != self.layout.bounds() {
-            current.memory().copy_to_volatile_slice(next.memory());
+        let free = self.spares.iter().rposition(|spare| is_free(&spare.pixels));
+        let Spare { pixels, stale } = match free {
+            Some(index) => self.spares.remove(index),
+            None => Spare {
+                pixels: allocate(self.layout, self.home, allocator)
+                    .map_err(TransferError::Storage)?,
+                stale: damage(self.layout.bounds()),
+            },
+        };
+        for stale in stale.rects().iter().filter(|stale| !rect.contains(stale)) {
+            copy_rect(current, &pixels, *stale).map_err(TransferError::Storage)?;
         }
+        let drawn = damage(rect);
+        self.next = Some(Next { pixels, drawn });
         Ok(())
     }
 
@@ -153,43 +182,71 @@ impl HostPixels {
     ) -> Result<(), TransferError> {
         self.begin_transfer(allocator, rect)?;
         let target = match &mut self.next {
-            Some(next) => next,
-            None => storage(&mut self.current, self.layout, self.home, allocator)
-                .map_err(TransferError::Storage)?,
+            Some(next) => {
+                next.drawn.add(rect);
+                &next.pixels
+            }
+            None => {
+                for spare in &mut self.spares {
+                    spare.stale.add(rect);
+                }
+                storage(&mut self.current, self.layout, self.home, allocator)
+                    .map_err(TransferError::Storage)?
+            }
         };
         let stride = u64::from(self.layout.stride());
         copy::gather(backing, offset, stride, target, rect).map_err(TransferError::Copy)
     }
 
     /// Shows what was transferred, or forgets it where that failed. The
-    /// memory of the picture before is kept if more of them will come.
+    /// memory of earlier pictures is kept if more of them will come.
     pub fn end_transfer(&mut self, end: TransferEnd, keep: Keep) {
-        let Some(next) = self.next.take() else {
-            return;
-        };
-        let spare = match (end, self.home, &self.current) {
+        if let Some(next) = self.next.take() {
+            self.replace(next, end);
+        }
+        if keep == Keep::Nothing {
+            self.spares.clear();
+        }
+    }
+
+    fn replace(&mut self, next: Next, end: TransferEnd) {
+        let Next { pixels, drawn } = next;
+        let pixels = match (end, self.home, &self.current) {
             (TransferEnd::Done, Home::Shared, Some(current)) => {
                 // Shared since the transfer began.
-                next.memory().copy_to_volatile_slice(current.memory());
-                None
+                pixels.memory().copy_to_volatile_slice(current.memory());
+                return;
             }
-            (TransferEnd::Done, ..) => self.current.replace(next),
-            (TransferEnd::Failed, ..) => Some(next),
+            (TransferEnd::Done, ..) => {
+                for spare in &mut self.spares {
+                    drawn.rects().iter().for_each(|rect| spare.stale.add(*rect));
+                }
+                match self.current.replace(pixels) {
+                    Some(before) => before,
+                    None => return,
+                }
+            }
+            (TransferEnd::Failed, ..) => pixels,
         };
-        self.spare = spare.filter(|_| keep == Keep::Spare);
+        // The oldest one goes; a display that has it keeps it until it has done with it.
+        if self.spares.len() >= MAX_SPARES {
+            self.spares.remove(0);
+        }
+        let stale = drawn;
+        self.spares.push(Spare { pixels, stale });
     }
 
     /// Lets go of memory that only speeds up drawing while a display is busy
     /// with the picture.
     pub fn release_spare(&mut self) {
-        self.spare = None;
+        self.spares.clear();
     }
 }
 
 /// What becomes of a picture's memory when there is a newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// It is kept for the next.
+    /// It is kept for those that come.
     Spare,
     /// It goes.
     Nothing,
@@ -221,17 +278,46 @@ fn storage<'a>(
 ) -> Result<&'a mut Arc<Buffer>, gpu_buffer::Error> {
     match pixels {
         Some(buffer) => Ok(buffer),
-        empty => {
-            let request = BufferRequest { layout };
-            let file = match home {
-                Home::Private => None,
-                Home::File | Home::Shared => MemfdAllocator.allocate(&request).ok(),
-            };
-            let buffer = match file {
-                Some(file) => file,
-                None => allocator.allocate(&request)?,
-            };
-            Ok(empty.insert(Arc::new(buffer)))
-        }
+        empty => Ok(empty.insert(allocate(layout, home, allocator)?)),
     }
+}
+
+/// A picture of zeros.
+fn allocate(
+    layout: Layout,
+    home: Home,
+    allocator: &mut dyn Allocator,
+) -> Result<Arc<Buffer>, gpu_buffer::Error> {
+    let request = BufferRequest { layout };
+    let file = match home {
+        Home::Private => None,
+        Home::File | Home::Shared => MemfdAllocator.allocate(&request).ok(),
+    };
+    let buffer = match file {
+        Some(file) => file,
+        None => allocator.allocate(&request)?,
+    };
+    Ok(Arc::new(buffer))
+}
+
+/// Whether no display has the picture.
+fn is_free(pixels: &Arc<Buffer>) -> bool {
+    Arc::strong_count(pixels) == 1
+}
+
+fn damage(rect: Rect) -> Damage {
+    let mut damage = Damage::new();
+    damage.add(rect);
+    damage
+}
+
+/// Copies a part of a picture to the same place in another one.
+fn copy_rect(from: &Buffer, to: &Buffer, rect: Rect) -> Result<(), gpu_buffer::Error> {
+    let (source, target) = (from.memory(), to.memory());
+    let source = copy::slices(&source, from.layout(), rect, 0)?;
+    let target = copy::slices(&target, to.layout(), rect, 0)?;
+    for (from, to) in source.zip(target) {
+        from.copy_to_volatile_slice(to);
+    }
+    Ok(())
 }
