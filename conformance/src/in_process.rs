@@ -6,7 +6,9 @@ use std::time::Instant;
 use gpu_renderer::RenderQueue;
 use gpu_renderer::testing::{Journal, Recording};
 use virtio_gpu::testing::Driver;
-use virtio_gpu::{Device, DeviceConfig, Limits, Progress, QueueIndex, QueueSetup, Turn};
+use virtio_gpu::{
+    Device, DeviceConfig, GuestBlobs, Limits, Progress, QueueIndex, QueueSetup, Turn,
+};
 use vm_memory::{GuestAddress, GuestMemoryMmap};
 
 use crate::executor::{Executor, Footprint, Log, ShownCursor};
@@ -21,6 +23,9 @@ pub const FEATURES: u64 = 1 << 1 | 1 << 28 | 1 << 32;
 
 /// `VIRTIO_GPU_F_VIRGL` and `VIRTIO_GPU_F_CONTEXT_INIT`, which are offered besides where there is a renderer.
 pub const FEATURES_3D: u64 = 1 << 0 | 1 << 4;
+
+/// `VIRTIO_GPU_F_RESOURCE_BLOB`, which a 2D device offers that is told to.
+pub const RESOURCE_BLOB: u64 = 1 << 3;
 
 /// Both queues.
 pub const QUEUES: [QueueIndex; 2] = [QueueIndex::Control, QueueIndex::Cursor];
@@ -45,6 +50,17 @@ impl InProcess {
         let config = DeviceConfig { scanouts, limits };
         let device = Device::new(config, Screen::new(scanouts)).expect("1 to 16 scanouts");
         Self::around(device, None, FEATURES)
+    }
+
+    /// The same that offers blobs of the guest's memory.
+    pub fn with_blobs(scanouts: u32, limits: Limits) -> Self {
+        let device = Device::builder(Screen::new(scanouts))
+            .scanouts(scanouts)
+            .limits(limits)
+            .guest_blobs(GuestBlobs::Copied)
+            .build()
+            .expect("1 to 16 scanouts");
+        Self::around(device, None, FEATURES | RESOURCE_BLOB)
     }
 
     /// The same with the recording renderer, in this thread.

@@ -23,6 +23,7 @@ pub mod log_lines;
 pub mod map;
 pub mod message;
 pub mod message_3d;
+pub mod message_blob;
 pub mod model;
 pub mod monitor;
 pub mod oracle;

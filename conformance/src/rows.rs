@@ -1,4 +1,4 @@
-//! Every row of the families V, H, D, C, U, S, F, T, A, K, G and P: where it is tried, or why not.
+//! Every row of the families V, H, D, C, U, S, F, T, A, K, B, G and P: where it is tried, or why not.
 
 /// Where a row is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,16 +9,23 @@ pub enum Place {
     Rendering,
     /// In both.
     Both,
+    /// In the tables of devices that offer blobs of the guest's memory.
+    Blobs,
     /// In a test of its own: where.
     Test(&'static str),
     /// Nowhere: why.
     NotApplicable(&'static str),
 }
 
-use Place::{Both, NotApplicable, Rendering, Tables, Test};
+use Place::{Blobs, Both, NotApplicable, Rendering, Tables, Test};
 
-const NO_WINDOW: &str = "without blob resources there is no host-visible window";
-const NO_BLOBS: &str = "blob resources are not offered";
+const NO_WINDOW: &str = "there is no host-visible window";
+
+const NO_ALIGNMENT: &str = "BLOB_ALIGNMENT is not offered";
+const NO_OBJECTS: &str =
+    "blobs are the guest's memory, not objects of a renderer's; B04 shows the refusal";
+const FRONT_END_FILES: &str =
+    "a front end's files are those of all guest memory, whatever a blob is made of";
 
 const CORPUS: &str = "virglrenderer's corpora come with its sources, not with its library";
 
@@ -112,7 +119,7 @@ pub const ROWS: &[(&str, Place)] = &[
     ("U02", Both),
     ("U03", Tables),
     ("U04", Tables),
-    ("U05", NotApplicable(NO_BLOBS)),
+    ("U05", NotApplicable(NO_WINDOW)),
     ("U06", Rendering),
     ("U07", Rendering),
     ("U08", Tables),
@@ -131,7 +138,7 @@ pub const ROWS: &[(&str, Place)] = &[
     ("S08", Tables),
     ("S09", Tables),
     ("S10", Tables),
-    ("S11", NotApplicable(NO_BLOBS)),
+    ("S11", Blobs),
     ("S12", Both),
     ("S13", Both),
     ("S14", Tables),
@@ -142,7 +149,7 @@ pub const ROWS: &[(&str, Place)] = &[
     ("F03", Tables),
     ("F04", Tables),
     ("F05", Both),
-    ("F06", NotApplicable(NO_BLOBS)),
+    ("F06", Blobs),
     ("F07", Both),
     ("T01", Tables),
     ("T02", Tables),
@@ -168,7 +175,7 @@ pub const ROWS: &[(&str, Place)] = &[
     ("A08", Both),
     ("A09", Tables),
     ("A10", Tables),
-    ("A11", NotApplicable(NO_BLOBS)),
+    ("A11", Blobs),
     ("A12", Tables),
     ("A13", Tables),
     ("A14", Test("virtio_gpu/tests/rendering/resources.rs")),
@@ -182,6 +189,45 @@ pub const ROWS: &[(&str, Place)] = &[
     ("K06", Tables),
     ("K07", Tables),
     ("K08", Rendering),
+    ("B01", Blobs),
+    ("B02", Blobs),
+    ("B03", Blobs),
+    ("B04", Blobs),
+    ("B05", Blobs),
+    ("B06", Blobs),
+    ("B07", Blobs),
+    ("B08", Blobs),
+    ("B09", NotApplicable(NO_ALIGNMENT)),
+    ("B10", Blobs),
+    ("B11", Blobs),
+    ("B12", Blobs),
+    ("B13", Blobs),
+    ("B14", NotApplicable(NO_OBJECTS)),
+    ("B15", NotApplicable(NO_OBJECTS)),
+    ("B16", Test("virtio_gpu/tests/blob_pages.rs")),
+    ("B17", Blobs),
+    ("B18", Blobs),
+    ("B19", Blobs),
+    ("B20", Blobs),
+    ("B21", Blobs),
+    ("B22", Blobs),
+    ("B23", Blobs),
+    ("B24", Test("virtio_gpu/tests/blob_pages.rs")),
+    ("B25", Blobs),
+    ("B26", NotApplicable(FRONT_END_FILES)),
+    ("B27", Blobs),
+    ("B28", NotApplicable(NO_WINDOW)),
+    ("B29", NotApplicable(NO_WINDOW)),
+    ("B30", NotApplicable(NO_WINDOW)),
+    ("B31", NotApplicable(NO_WINDOW)),
+    ("B32", NotApplicable(NO_WINDOW)),
+    ("B33", NotApplicable(NO_WINDOW)),
+    ("B34", Blobs),
+    ("B35", Blobs),
+    ("B36", NotApplicable(NO_WINDOW)),
+    ("B37", NotApplicable(NO_WINDOW)),
+    ("B38", NotApplicable(NO_WINDOW)),
+    ("B39", NotApplicable(NO_WINDOW)),
     ("G01", Rendering),
     ("G02", Rendering),
     ("G03", Rendering),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use conformance::rows::{FRONT_END_ROWS, Place, ROWS};
-use conformance::tables::{ALL, RENDERING, Rendering, Setting, Table};
+use conformance::tables::{ALL, BLOBS, RENDERING, Rendering, Setting, Table};
 use conformance::{InProcess, run};
 use virtio_gpu::Limits;
 
@@ -25,6 +25,33 @@ fn clean(name: &str, scanouts: u32, rendering: Rendering) {
     let report = run(&mut device, &table(&setting));
     println!("{name}: {} cases, {} inputs", report.cases, report.inputs);
     report.assert_clean();
+}
+
+/// A table against a device that offers blobs.
+fn clean_with_blobs(name: &str) {
+    let setting = Setting {
+        scanouts: 4,
+        rounds: 2000,
+        rendering: Rendering::Nothing,
+    };
+    let mut tables = BLOBS.iter().chain(ALL);
+    let (_, table) = tables.find(|(known, _)| *known == name).unwrap();
+    let mut device = InProcess::with_blobs(setting.scanouts, Limits::default());
+    run(&mut device, &table(&setting)).assert_clean();
+}
+
+#[test]
+fn blobs() {
+    for (name, _) in BLOBS {
+        clean_with_blobs(name);
+    }
+}
+
+#[test]
+fn where_there_are_blobs_all_else_is_as_without() {
+    for name in ["S", "F", "T", "A", "P"] {
+        clean_with_blobs(name);
+    }
 }
 
 macro_rules! tables {
@@ -122,6 +149,7 @@ fn listed(places: [Place; 2]) -> BTreeSet<&'static str> {
 fn every_row_is_tried_where_the_list_says() {
     assert_eq!(tried(ALL), listed([Place::Tables, Place::Both]));
     assert_eq!(tried(RENDERING), listed([Place::Rendering, Place::Both]));
+    assert_eq!(tried(BLOBS), listed([Place::Blobs, Place::Blobs]));
 }
 
 #[test]
@@ -137,6 +165,7 @@ fn no_row_is_left_out() {
         ('T', 14),
         ('A', 16),
         ('K', 8),
+        ('B', 39),
         ('G', 31),
         ('P', 12),
     ];

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use conformance::tables::{ALL, Rendering, Setting, limit_tables, rendering_limit_tables};
+use conformance::tables::{ALL, BLOBS, Rendering, Setting, limit_tables, rendering_limit_tables};
 use conformance::{Executor, InProcess, run};
 use virtio_gpu::protocol::Command;
 use virtio_gpu::{Limits, QueueIndex};
@@ -45,6 +45,8 @@ fn no_limit_is_left_out() {
         "shared_resources",
         // virtio_gpu/tests/picture_files.rs
         "picture_files",
+        // virtio_gpu/tests/blobs.rs
+        "blob_bytes",
     ];
     let tables = || limit_tables().into_iter().chain(rendering_limit_tables());
 
@@ -67,6 +69,10 @@ fn however_small_the_steps_of_transfers_and_frames_nothing_else_differs() {
         limits.present_step_bytes = step;
         for (_, table) in ALL.iter().filter(|(name, _)| tables.contains(name)) {
             let mut device = InProcess::new(4, limits.clone());
+            run(&mut device, &table(&setting)).assert_clean();
+        }
+        for (_, table) in BLOBS {
+            let mut device = InProcess::with_blobs(4, limits.clone());
             run(&mut device, &table(&setting)).assert_clean();
         }
     }

@@ -4,6 +4,8 @@
 //! written for. Where the rows leave a choice, each of the choices is accepted.
 
 mod backing;
+mod blob;
+mod blob_scanout;
 mod capset;
 mod context;
 mod create;
@@ -101,6 +103,12 @@ pub const RENDERING: &[Table] = &[
 fn drawn(width: u32, height: u32) -> Picture {
     Picture::new(width, height, gradient)
 }
+
+/// Those of a device that offers blobs of the guest's memory.
+pub const BLOBS: &[Table] = &[
+    ("B, memory", blob::cases),
+    ("B, scanouts", blob_scanout::cases),
+];
 
 /// What a guest does to have a picture in a resource; its pixels have to be at [`IMAGE`].
 fn image(id: u32, width: u32, height: u32) -> [Message; 3] {
