@@ -13,6 +13,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gpu_buffer::{DrmFourcc, Layout, Rect};
 use gpu_display::{
@@ -427,6 +428,41 @@ fn a_new_socket_is_handed_it_again_once_it_is_known_what_it_takes() {
     let (message, fds) = read_with_fds(&mut gpu);
     assert_eq!(message[..4], DMABUF_SCANOUT2.to_ne_bytes());
     assert_eq!(fds.len(), 1);
+}
+
+#[test]
+fn a_new_socket_that_never_says_what_it_takes_gets_pixels_after_a_second() {
+    let (mut display, mut gpu) = sharing(3);
+    let picture = picture(TILED);
+    let surface = taken(&mut display, &mut gpu, &picture);
+    let mut gpu = attach(&mut display);
+    assert_eq!(events(&mut display), [Event::Redraw { surface }]);
+    let start = Instant::now();
+    assert_eq!(
+        show(&mut display, surface, &picture, &all()).unwrap(),
+        Presented::Busy
+    );
+
+    let due = display.deadline().unwrap();
+    assert!(due <= Instant::now() + Duration::from_secs(1));
+    assert!(due >= start + Duration::from_millis(900));
+    display.dispatch(due - Duration::from_millis(1)).unwrap();
+    assert_eq!(events(&mut display), []);
+    display.dispatch(due).unwrap();
+
+    assert_eq!(events(&mut display), [Event::Ready { surface }]);
+    let presented = show(&mut display, surface, &picture, &all());
+    assert!(matches!(presented, Err(DisplayError::DmaBufRefused { .. })));
+    assert_eq!(display.deadline(), None);
+    // It may say so later, and the next socket is asked anew.
+    answer_features(&mut display, &mut gpu);
+    show(&mut display, surface, &picture, &all()).unwrap();
+    let mut gpu = attach(&mut display);
+    assert_eq!(events(&mut display), [Event::Redraw { surface }]);
+    let presented = show(&mut display, surface, &picture, &all()).unwrap();
+    assert_eq!(presented, Presented::Busy);
+    answer_features(&mut display, &mut gpu);
+    assert_eq!(events(&mut display), [Event::Ready { surface }]);
 }
 
 #[test]

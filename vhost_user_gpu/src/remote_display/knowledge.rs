@@ -8,7 +8,7 @@ use super::client::{Answer, Question};
 use super::wire::{MAX_OUTPUTS, UNPLUGGED, parse_edid, parse_outputs};
 
 /// How long the device waits for an answer before it goes on with what it knows.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long it waits while it knows nothing at all. A guest keeps the size it is told first, and QEMU may be slow to
 /// answer while it starts; Linux itself gives up after five seconds.

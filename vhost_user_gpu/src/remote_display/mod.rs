@@ -26,7 +26,7 @@ use gpu_display::{
 };
 
 use self::client::{Client, Question};
-use self::knowledge::Knowledge;
+use self::knowledge::{Knowledge, PATIENCE};
 use self::surfaces::{Announced, Surfaces, bytes};
 use self::wire::{MAX_SIDE, Request, Update};
 use crate::Error;
@@ -67,6 +67,17 @@ pub enum SharedPictures {
     Yes,
 }
 
+/// How long frames wait for what the front end says of itself on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// None does.
+    Unneeded,
+    /// Some do, until then.
+    Awaited(Instant),
+    /// It has not come in time: none waits any more.
+    Overdue,
+}
+
 /// A display at the other end of the front end's socket. Without a socket it takes every frame and shows none.
 #[derive(Debug)]
 pub struct RemoteDisplay {
@@ -86,6 +97,7 @@ pub struct RemoteDisplay {
     refused: BTreeSet<SurfaceId>,
     /// Surfaces whose frame waits until it is known what the front end takes.
     undecided: BTreeSet<SurfaceId>,
+    greeting: Greeting,
     events: VecDeque<Event>,
     /// A moment in the past.
     born: Instant,
@@ -109,6 +121,7 @@ impl RemoteDisplay {
             surfaces: Surfaces::default(),
             refused: BTreeSet::new(),
             undecided: BTreeSet::new(),
+            greeting: Greeting::Unneeded,
             events: VecDeque::new(),
             born: Instant::now(),
         })
@@ -147,6 +160,7 @@ impl RemoteDisplay {
         let surfaces = std::mem::take(&mut self.refused);
         self.release(surfaces);
         self.decide();
+        self.greeting = Greeting::Unneeded;
     }
 
     /// Has surfaces presented again whose frame was not taken.
@@ -154,6 +168,22 @@ impl RemoteDisplay {
         let ready = surfaces.into_iter();
         self.events
             .extend(ready.map(|surface| Event::Ready { surface }));
+    }
+
+    /// Has a frame wait until it is known what the front end takes, but not for long.
+    fn await_greeting(&mut self, surface: SurfaceId, now: Instant) {
+        self.undecided.insert(surface);
+        if self.greeting == Greeting::Unneeded {
+            self.greeting = Greeting::Awaited(now.checked_add(PATIENCE).unwrap_or(now));
+        }
+    }
+
+    /// When the wait for the front end's greeting ends.
+    fn greeting_due(&self) -> Option<Instant> {
+        match self.greeting {
+            Greeting::Awaited(due) if !self.undecided.is_empty() => Some(due),
+            _ => None,
+        }
     }
 
     /// It is known what the front end takes, or it does not say.
@@ -420,7 +450,7 @@ impl Display for RemoteDisplay {
     fn deadline(&self) -> Option<Instant> {
         if self.events.is_empty() {
             let retry = self.client.as_ref().and_then(Client::deadline);
-            [self.knowledge.deadline(), retry]
+            [self.knowledge.deadline(), self.greeting_due(), retry]
                 .into_iter()
                 .flatten()
                 .min()
@@ -436,7 +466,11 @@ impl Display for RemoteDisplay {
             display.send_waiting(client)
         });
         self.knowledge.expire(now, &mut self.events);
-        if self.knowledge.is_silent() {
+        if self.greeting_due().is_some_and(|due| due <= now) {
+            log::warn!("the front end does not say which pictures it takes, going on with pixels");
+            self.greeting = Greeting::Overdue;
+        }
+        if self.knowledge.is_silent() || self.greeting == Greeting::Overdue {
             self.decide();
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! shown that.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gpu_buffer::Rect;
 use gpu_display::{DisplayError, DmaBuf, Frame, Presented, Role, SurfaceId};
@@ -9,7 +10,7 @@ use gpu_display::{DisplayError, DmaBuf, Frame, Presented, Role, SurfaceId};
 use super::client::{Client, Question};
 use super::surfaces::Announced;
 use super::wire::{MAX_SIDE, Update};
-use super::{RemoteDisplay, SharedPictures};
+use super::{Greeting, RemoteDisplay, SharedPictures};
 use crate::Error;
 
 /// `DRM_FORMAT_MOD_LINEAR`: rows of pixels.
@@ -58,7 +59,7 @@ impl RemoteDisplay {
         let form = match self.verdict(frame, picture) {
             Verdict::Tell(form) => form,
             Verdict::Later => {
-                self.undecided.insert(surface);
+                self.await_greeting(surface, Instant::now());
                 return Ok(Presented::Busy);
             }
             Verdict::Refuse => {
@@ -91,12 +92,14 @@ impl RemoteDisplay {
         let is_greeting = self
             .client
             .as_ref()
-            .is_some_and(|client| client.is_asked(Question::Features));
+            .is_some_and(|client| client.is_asked(Question::Features))
+            && !self.knowledge.is_silent()
+            && self.greeting != Greeting::Overdue;
         match picture.modifier {
             INVALID => Verdict::Tell(Form::Plain),
             _ if self.modifiers_offered => Verdict::Tell(Form::WithModifier),
             LINEAR => Verdict::Tell(Form::Plain),
-            _ if is_greeting && !self.knowledge.is_silent() => Verdict::Later,
+            _ if is_greeting => Verdict::Later,
             // Without a socket nothing is shown.
             _ if self.client.is_none() => Verdict::Tell(Form::Plain),
             _ => Verdict::Refuse,
