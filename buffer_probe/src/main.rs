@@ -9,6 +9,7 @@
 mod check;
 mod choose;
 mod cycle;
+mod device;
 mod error;
 mod fence;
 mod heap;
@@ -17,6 +18,7 @@ mod pattern;
 mod share;
 mod source;
 mod uses;
+mod window;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,16 @@ enum Command {
         /// The driver
         driver: String,
     },
+    /// Show dma-bufs in a window of the Wayland desktop, until somebody ends it
+    Window {
+        /// memfd, udmabuf, dumb@DRIVER or gbm@DRIVER
+        source: Source,
+        /// How many, one after the other
+        #[arg(long, default_value_t = 2)]
+        frames: u32,
+    },
+    /// Run our daemon with a window on the Wayland desktop, and draw there as its guest
+    Device(device::DeviceArgs),
     /// Check the image whose memory is the standard input: the second process of `share`
     #[command(hide = true)]
     Check(check::CheckArgs),
@@ -83,6 +95,8 @@ fn main() -> ExitCode {
         Command::Heap => heap::run(),
         Command::Pages => pages::run(),
         Command::Uses { driver } => uses::run(&driver),
+        Command::Window { source, frames } => window::run(&source, frames),
+        Command::Device(arguments) => device::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
     };
     match result {

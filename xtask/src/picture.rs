@@ -194,6 +194,19 @@ pub(crate) fn content(picture: &Picture, tolerance: u8) -> Option<Rectangle> {
     })
 }
 
+/// What is seen in the only window of a screen of one colour, which should have this size; none while
+/// it has not.
+pub(crate) fn only_window(screen: &Picture, size: (u32, u32)) -> Option<Picture> {
+    let window = content(screen, 0)?;
+    if (window.width, window.height) != size {
+        return None;
+    }
+    Some(Picture::from_fn(size.0, size.1, |x, y| {
+        let (x, y) = (x.saturating_add(window.x), y.saturating_add(window.y));
+        screen.get(x, y).unwrap_or(0)
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,5 +274,12 @@ mod tests {
         };
         assert_eq!(content(&picture, 2), Some(expected));
         assert_eq!(count_colours(&picture), 4);
+        assert_eq!(only_window(&picture, (4, 3)), None);
+        picture.set(8, 8, 0x80_8080);
+        let window = only_window(&picture, (4, 3)).unwrap();
+        assert_eq!(
+            (window.get(0, 0), window.get(3, 2)),
+            (Some(0), Some(0xff_0000))
+        );
     }
 }

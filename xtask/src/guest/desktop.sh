@@ -1,5 +1,6 @@
 #!/bin/sh
-# desktop CLIENT: Weston on the screen with its GL renderer, and one client, until TERM.
+# desktop [CLIENT]: Weston on the screen with its GL renderer, and one client, until TERM.
+# Without one it prints where clients find Weston.
 # Weston's own words go to /rig/weston.log.
 folder=$(mktemp -d)
 export XDG_RUNTIME_DIR=$folder WAYLAND_DISPLAY=rig
@@ -31,6 +32,10 @@ while [ ! -e "$folder/$WAYLAND_DISPLAY" ]; do
     kill -0 "$launched" || exit 1
     sleep 0.1
 done
-"$@" &
-client=$!
+if [ $# -eq 0 ]; then
+    echo "$folder/$WAYLAND_DISPLAY"
+else
+    "$@" &
+    client=$!
+fi
 wait "$launched"

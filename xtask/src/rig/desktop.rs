@@ -11,7 +11,7 @@ use kms_probe::Picture;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
-use crate::picture::{content, read_png};
+use crate::picture::{only_window, read_png};
 use crate::process::{self, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -93,23 +93,15 @@ impl Desktop {
 
     /// What is seen in the only window, which should have this size; none while it has not.
     pub(crate) fn window(&self, size: (u32, u32)) -> Result<Option<Picture>> {
-        let (screen, place) = match self.kind {
-            DesktopKind::Wayland => {
-                let screen = self.screenshot()?;
-                match content(&screen, 0) {
-                    Some(window) if (window.width, window.height) == size => {
-                        (screen, (window.x, window.y))
-                    }
-                    _ => return Ok(None),
-                }
-            }
+        match self.kind {
+            DesktopKind::Wayland => Ok(only_window(&self.screenshot()?, size)),
             // Without a window manager windows are in the corner.
-            DesktopKind::X11 => (self.framebuffer()?, (0, 0)),
-        };
-        Ok(Some(Picture::from_fn(size.0, size.1, |x, y| {
-            let (x, y) = (x.saturating_add(place.0), y.saturating_add(place.1));
-            screen.get(x, y).unwrap_or(0)
-        })))
+            DesktopKind::X11 => {
+                let screen = self.framebuffer()?;
+                let pixel = |x, y| screen.get(x, y).unwrap_or(0);
+                Ok(Some(Picture::from_fn(size.0, size.1, pixel)))
+            }
+        }
     }
 
     fn screenshot(&self) -> Result<Picture> {

@@ -2,8 +2,10 @@
 //! and vgem, `/dev/udmabuf`, a dma-heap. `buffer_probe` does the work there; here its verdicts
 //! become lines. So do tests of the renderer that need a render node.
 
+mod desk;
 mod render_node;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -13,6 +15,7 @@ use crate::setup::{self, Purpose};
 use crate::test::report::{Outcome, Report};
 use crate::workspace::Workspace;
 
+use desk::Desk;
 use render_node::GuestTests;
 
 /// Libraries are loaded over 9p, and a shader compiler may be among them.
@@ -74,17 +77,38 @@ const SHARING: (&str, GuestTests) = (
     },
 );
 
+/// A test on a desktop in the guest, which is told where our daemon is.
+type DeskTest = fn(&mut Desk<'_>, &Path) -> Result<Outcome>;
+
+const ON_A_DESKTOP: [(&str, DeskTest); 3] = [
+    ("buffers: GBM in a window of the guest", |desk, _| {
+        desk.window()
+    }),
+    ("device in the guest: 2D in a window", |desk, daemon| {
+        desk.device_in_2d(daemon)
+    }),
+    ("device in the guest: 3D in a window", |desk, daemon| {
+        desk.device_in_3d(daemon)
+    }),
+];
+
 /// Boots a guest with the newest kernel and runs the probe in it.
 pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -> Result<()> {
     let named = |name: &str| only.is_empty() || only.iter().any(|text| name.contains(text));
     let wanted: Vec<_> = CHECKS.iter().filter(|(name, _)| named(name)).collect();
+    let on_a_desktop: Vec<_> = ON_A_DESKTOP
+        .iter()
+        .filter(|(name, _)| named(name))
+        .collect();
     let (sharing, tests) = SHARING;
     let sharing = named(sharing).then_some(sharing);
-    if wanted.is_empty() && sharing.is_none() {
+    if wanted.is_empty() && on_a_desktop.is_empty() && sharing.is_none() {
         return Ok(());
     }
     if !cfg!(target_arch = "x86_64") {
-        for name in wanted.iter().map(|(name, _)| *name).chain(sharing) {
+        let wanted = wanted.iter().map(|(name, _)| *name);
+        let on_a_desktop = on_a_desktop.iter().map(|(name, _)| *name);
+        for name in wanted.chain(sharing).chain(on_a_desktop) {
             let why = "the guest rig needs an x86-64 host".to_owned();
             report.check(name, || Ok(Outcome::Skipped(why)))?;
         }
@@ -92,8 +116,8 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
     }
     // Before the boot: the guest does not see every file that comes later.
     let sharing = sharing.map(|name| (name, tests.build(workspace)));
-    let mut session = match boot(workspace) {
-        Ok(session) => session,
+    let (mut session, daemon) = match boot(workspace) {
+        Ok(booted) => booted,
         Err(error) => {
             report.check("buffers: a guest", || Err(error))?;
             return Ok(());
@@ -105,25 +129,42 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
     if let Some((name, program)) = sharing {
         report.check(name, || tests.run(&mut session, &program?))?;
     }
+    if !on_a_desktop.is_empty() {
+        let out = workspace.out();
+        match Desk::start(&mut session, &out) {
+            Ok(mut desk) => {
+                for (name, test) in on_a_desktop {
+                    report.check(name, || test(&mut desk, &daemon))?;
+                }
+                desk.stop()?;
+            }
+            Err(error) => {
+                report.check("buffers: a desktop in the guest", || Err(error))?;
+            }
+        }
+    }
     session.quit()
 }
 
-fn boot(workspace: &Workspace) -> Result<Session> {
+/// A guest, and our daemon's program.
+fn boot(workspace: &Workspace) -> Result<(Session, PathBuf)> {
     let parts = setup::ensure(workspace, Purpose::Test)?;
     let parts = setup::with_newest_kernel(workspace, parts)?;
     let building = progress::Stage::start("build the device", Duration::from_secs(60));
-    let daemon = workspace.build_programs(DeviceKind::Ours)?;
+    let daemon = workspace
+        .build_programs(DeviceKind::Ours)?
+        .unwrap_or_default();
     building.done_quietly();
     let options = Options {
         label: "test-buffers".to_owned(),
         renderer: Renderer::Virgl,
         ..Options::default()
     };
-    let mut session = Session::boot(workspace, &parts, daemon.as_deref(), &options)?;
+    let mut session = Session::boot(workspace, &parts, Some(&daemon), &options)?;
     // A kernel without it has the checks of vgem skipped.
     let job = session.start(&["modprobe", "vgem"])?;
     session.wait_for_end(&job, LIMIT)?;
-    Ok(session)
+    Ok((session, daemon))
 }
 
 fn probe(session: &mut Session, words: &[&str]) -> Result<Outcome> {
