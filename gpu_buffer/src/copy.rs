@@ -37,14 +37,17 @@ pub fn gather(
     let mut from = offset;
     let mut to = span.first;
     for run in runs(&span, source_stride) {
-        let target = subslice(&memory, to, run)?;
-        let copy = |piece: VolatileSlice<'_>, before| {
-            let target = target.subslice(before, piece.len()).ok()?;
+        let mut to_piece = to;
+        let copy = |piece: VolatileSlice<'_>| {
+            let target = memory
+                .subslice(usize::try_from(to_piece).ok()?, piece.len())
+                .ok()?;
             piece.copy_to_volatile_slice(target);
+            to_piece = to_piece.saturating_add(u64::try_from(piece.len()).ok()?);
             Some(())
         };
         cursor
-            .visit(from, target.len(), copy)
+            .visit(from, run, copy)
             .ok_or_else(|| too_short(end))?;
         from = from.saturating_add(source_stride);
         to = to.saturating_add(span.stride);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use vm_memory::{VolatileMemory, VolatileSlice};
 
-use super::ScatterList;
+use super::{Piece, ScatterList};
 
 /// So far ahead a piece is looked for one by one, further with a search: a row of a picture is about
 /// two pages behind the one before.
@@ -41,12 +41,9 @@ impl<'a> Iterator for Slices<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     list: &'a ScatterList,
-    /// The piece at which it is, and the bytes of the list that this has.
+    /// The piece at which it is.
     piece: usize,
-    bytes: Range<u64>,
-    /// Bytes of `memory` before the piece.
-    offset: u64,
-    /// The extent that the piece is in, the pieces of that, and its mapping.
+    /// The extent that was read last, the pieces of that, and its mapping.
     extent: usize,
     pieces: Range<usize>,
     memory: Option<VolatileSlice<'a>>,
@@ -58,8 +55,6 @@ impl<'a> Cursor<'a> {
         list.is_mapped().then_some(Self {
             list,
             piece: 0,
-            bytes: 0..0,
-            offset: 0,
             extent: 0,
             pieces: 0..0,
             memory: None,
@@ -70,96 +65,61 @@ impl<'a> Cursor<'a> {
     /// `None` if there is nothing.
     #[inline]
     pub(crate) fn slice(&mut self, at: u64, end: u64) -> Option<VolatileSlice<'a>> {
-        self.seek(at)?;
-        let length = end
-            .min(self.bytes.end)
-            .checked_sub(at)
-            .filter(|&bytes| bytes > 0)?;
-        self.within_piece(at, usize::try_from(length).ok()?)
+        if at >= end {
+            return None;
+        }
+        let piece = self.seek(at)?;
+        self.part_of(piece, at, end)
     }
 
     /// Hands the memory of `length` bytes from `at` on to `each`, piece by piece, with the bytes
     /// before the piece. `None` if there are not so many, or `each` says so; then some pieces may
     /// have been handed over.
+    ///
+    /// Most copies are of pages and parts of pages, and what happens between two of them can be
+    /// measured: this is as little as possible.
     #[inline]
     pub(crate) fn visit(
         &mut self,
         at: u64,
-        length: usize,
-        mut each: impl FnMut(VolatileSlice<'a>, usize) -> Option<()>,
+        length: u64,
+        mut each: impl FnMut(VolatileSlice<'a>) -> Option<()>,
     ) -> Option<()> {
-        self.seek(at)?;
-        if at.checked_add(u64::try_from(length).ok()?)? <= self.bytes.end {
-            return each(self.within_piece(at, length)?, 0);
-        }
-        let mut done = 0_usize;
-        while done < length {
-            let at = at.checked_add(u64::try_from(done).ok()?)?;
-            self.seek(at)?;
-            let before = done;
-            done = self.visit_extent(at, before..length, &mut each)?;
-            if done == before {
-                return None;
-            }
+        let end = at.checked_add(length)?;
+        let mut piece = self.seek(at)?;
+        let mut at = at;
+        while at < end {
+            let part = self.part_of(piece, at, end)?;
+            at = at.checked_add(u64::try_from(part.len()).ok()?)?;
+            each(part)?;
+            piece = piece.checked_add(1)?;
         }
         Some(())
     }
 
+    /// The memory of a piece from byte `at` of the list on, up to `end` at most.
     #[inline]
-    fn within_piece(&self, at: u64, length: usize) -> Option<VolatileSlice<'a>> {
-        let offset = at.checked_sub(self.bytes.start)?.checked_add(self.offset)?;
-        self.memory?
-            .subslice(usize::try_from(offset).ok()?, length)
+    fn part_of(&mut self, piece: usize, at: u64, end: u64) -> Option<VolatileSlice<'a>> {
+        let list = self.list;
+        if !self.pieces.contains(&piece) {
+            self.enter(piece)?;
+        }
+        let Piece { start, offset } = list.pieces.get(piece)?;
+        let end = end.min(list.start_of(piece.checked_add(1)?));
+        let offset = at.checked_sub(*start)?.checked_add(*offset)?;
+        let length = end.checked_sub(at)?;
+        let memory = self.memory.as_ref()?;
+        memory
+            .subslice(usize::try_from(offset).ok()?, usize::try_from(length).ok()?)
             .ok()
     }
 
-    /// Visits what the extent has from `at` on, and says how many bytes were visited then. Most
-    /// copies are of pages, and what happens between two of them can be measured: this is as
-    /// little as possible.
+    /// Goes to the piece that has byte `at`, which is behind the end in no piece but the last.
     #[inline]
-    fn visit_extent(
-        &mut self,
-        at: u64,
-        wanted: Range<usize>,
-        each: &mut impl FnMut(VolatileSlice<'a>, usize) -> Option<()>,
-    ) -> Option<usize> {
-        let memory = self.memory?;
-        let end = self.list.start_of(self.pieces.end);
-        let mut pieces = self.list.pieces.get(self.piece..self.pieces.end)?;
-        let mut skip = at.checked_sub(self.bytes.start)?;
-        let mut done = wanted.start;
-        while let [piece, behind @ ..] = pieces {
-            let end = behind.first().map_or(end, |next| next.start);
-            let available = end.checked_sub(piece.start)?.checked_sub(skip)?;
-            let left = wanted.end.checked_sub(done)?;
-            let length = left.min(usize::try_from(available).ok()?);
-            let offset = usize::try_from(piece.offset.checked_add(skip)?).ok()?;
-            each(memory.subslice(offset, length).ok()?, done)?;
-            done = done.checked_add(length)?;
-            if length == left {
-                break;
-            }
-            skip = 0;
-            pieces = behind;
-        }
-        Some(done)
-    }
-
-    /// Goes to the piece that has byte `at`.
-    #[inline]
-    fn seek(&mut self, at: u64) -> Option<()> {
-        if self.bytes.contains(&at) {
-            return Some(());
-        }
-        let list = self.list;
-        self.piece = last_where(&list.pieces, self.piece, |piece| piece.start <= at)?;
-        let piece = list.pieces.get(self.piece)?;
-        self.bytes = piece.start..list.start_of(self.piece.checked_add(1)?);
-        self.offset = piece.offset;
-        if !self.pieces.contains(&self.piece) {
-            self.enter(self.piece)?;
-        }
-        Some(())
+    fn seek(&mut self, at: u64) -> Option<usize> {
+        let piece = last_where(&self.list.pieces, self.piece, |piece| piece.start <= at)?;
+        self.piece = piece;
+        Some(piece)
     }
 
     /// Goes to the extent of `piece`.
