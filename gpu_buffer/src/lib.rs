@@ -11,6 +11,7 @@ pub mod error;
 pub mod format;
 #[cfg(feature = "udmabuf")]
 pub mod guest_pages;
+mod huge_pages;
 pub mod image;
 pub mod image_layout;
 pub mod import;

@@ -11,7 +11,7 @@ use vm_memory::mmap::MmapRegionError;
 use vm_memory::{FileOffset, MmapRegion, VolatileMemory, VolatileSlice};
 
 use crate::sigbus::Guard;
-use crate::{Access, CpuAccess, Error};
+use crate::{Access, CpuAccess, Error, huge_pages};
 
 /// Where private memory begins in its first page. Mostly whole pages of a guest are copied there,
 /// and between addresses that differ within a page a processor copies faster: `rep movsb` by 7 to
@@ -44,11 +44,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Pages that nobody else sees. They cost memory only once they are written.
+    /// Pages that nobody else sees. They cost memory only once they are written, large ones
+    /// in steps of 2 MiB where the kernel has pages of that size.
     pub(crate) fn private(bytes: u64) -> Result<Self, Error> {
         let mapped = addressable(bytes)?.checked_add(HALF_A_PAGE);
         let mapping = MmapRegion::new(mapped.ok_or(Error::BufferTooLarge { bytes })?)
             .map_err(|error| map_error(bytes, error))?;
+        huge_pages::ask(&mapping);
         Ok(Self {
             guard: None,
             mapping,
