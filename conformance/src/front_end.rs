@@ -64,9 +64,12 @@ pub const REM_MEM_REG: u32 = 38;
 /// MQ, REPLY_ACK, BACKEND_REQ, CONFIG, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
 pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 13 | 1 << 15;
 
-/// EDID, NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, vhost-user's own, VERSION_1, RING_RESET.
-pub const FEATURES: u64 = 1 << 1 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
+/// EDID, RESOURCE_UUID, NOTIFY_ON_EMPTY, INDIRECT_DESC, EVENT_IDX, vhost-user's own, VERSION_1, RING_RESET.
+pub const FEATURES: u64 =
+    1 << 1 | 1 << 2 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
 
+/// What is offered besides where the daemon is told to.
+pub const RESOURCE_BLOB: u64 = 1 << 3;
 /// What is offered besides where there is a renderer.
 pub const VIRGL: u64 = 1 << 0;
 /// The same; QEMU keeps it from its guest.
@@ -186,6 +189,11 @@ impl FrontEnd {
     pub fn draws_in_3d(&mut self) {
         self.offered |= VIRGL | CONTEXT_INIT;
         self.features |= VIRGL;
+    }
+
+    /// Has the front end expect a daemon that offers blobs.
+    pub fn expects_blobs(&mut self) {
+        self.offered |= RESOURCE_BLOB;
     }
 
     fn run(mut self) -> (Self, GpuSocket) {

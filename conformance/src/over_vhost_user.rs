@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::executor::{Executor, Footprint, Log, ShownCursor};
 use crate::front_end::FrontEnd;
 use crate::guest::{Guest, QUEUES, place};
-use crate::in_process::{FEATURES, FEATURES_3D};
+use crate::in_process::{FEATURES, FEATURES_3D, RESOURCE_BLOB};
 use crate::map::REGIONS;
 use crate::monitor::Monitor;
 use crate::picture::Picture;
@@ -48,6 +48,12 @@ impl OverVhostUser {
         Self::around(Daemon::start_with(program, arguments), FEATURES)
     }
 
+    /// The same with blobs, which the arguments have to ask for.
+    pub fn start_with_blobs(program: &str, arguments: &[&str]) -> Self {
+        let daemon = Daemon::start_with(program, arguments);
+        Self::around(daemon, FEATURES | RESOURCE_BLOB)
+    }
+
     /// The same with virglrenderer; what the daemon says where that cannot be had.
     ///
     /// # Errors
@@ -65,6 +71,9 @@ impl OverVhostUser {
         let mut front_end = FrontEnd::connect_for(&daemon, Guest::with_regions(&REGIONS));
         if features & FEATURES_3D != 0 {
             front_end.draws_in_3d();
+        }
+        if features & RESOURCE_BLOB != 0 {
+            front_end.expects_blobs();
         }
         front_end.features = features | PROTOCOL;
         front_end.realize();

@@ -10,6 +10,7 @@ use clap::{ArgGroup, Parser, ValueEnum};
 use gpu_display::AbsoluteAxes;
 use log::LevelFilter;
 
+use crate::guest_blobs::Asked;
 use crate::remote_display::SharedPictures;
 
 /// The most scanouts that a virtio-gpu device has (VIRTIO 1.4 §5.7.6.8, VIRTIO_GPU_MAX_SCANOUTS).
@@ -81,6 +82,12 @@ pub struct Args {
     /// draws, instead of pixels. A front end without GL shows nothing then
     #[arg(long)]
     frontend_gl: bool,
+
+    /// Offer blobs of the guest's memory (VIRTIO_GPU_F_RESOURCE_BLOB) where nothing renders: a display that takes
+    /// dma-bufs shows them without a copy if the host has /dev/udmabuf. For front ends that pass the device's features
+    /// on; QEMU's `vhost-user-gpu` does not
+    #[arg(long)]
+    guest_blobs: bool,
 
     /// Size of a screen that the front end does not show, and its refresh rate; once for each screen
     /// [default: 1280x800; without a rate that of the monitor, if it is known, or 60 Hz]
@@ -168,6 +175,16 @@ impl Args {
             SharedPictures::Yes
         } else {
             SharedPictures::No
+        }
+    }
+
+    /// Whether blobs of the guest's memory are offered where nothing renders.
+    #[must_use]
+    pub const fn guest_blobs(&self) -> Asked {
+        if self.guest_blobs {
+            Asked::Yes
+        } else {
+            Asked::No
         }
     }
 

@@ -8,6 +8,7 @@ pub mod endpoint;
 mod error;
 mod event_loop;
 pub mod exit;
+pub mod guest_blobs;
 pub mod input;
 pub mod logger;
 mod memory;

@@ -13,8 +13,8 @@ use vhost_user_gpu::renderer::{Started, Starting, scanout_images};
 use vhost_user_gpu::screens::Screens;
 use vhost_user_gpu::serve::{Ended, Lifetime, Reach, Service, serve};
 use vhost_user_gpu::signals::Signals;
-use vhost_user_gpu::{exit, logger};
-use virtio_gpu::{Device, DeviceConfig};
+use vhost_user_gpu::{exit, guest_blobs, logger};
+use virtio_gpu::Device;
 
 /// The exit status when something fails.
 const FAILURE: u8 = 1;
@@ -82,17 +82,20 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     /// Makes the device, and only then a socket: whoever finds it can count on the device.
     fn run(self, display: Screens) -> Result<Ended, Error> {
-        let config = DeviceConfig {
-            scanouts: display.scanouts(),
-            ..DeviceConfig::default()
-        };
+        let scanouts = display.scanouts();
+        let blobs = self.args.guest_blobs();
         let patience = self.args.renderer_start_limit;
         let device = match self.renderer.finish(patience, &self.signals)? {
             Started::Terminated => return Ok(Ended::Terminated),
-            Started::None => Device::new(config, display),
+            Started::None => Device::builder(display)
+                .scanouts(scanouts)
+                .guest_blobs(guest_blobs::offered(blobs))
+                .build(),
             Started::Renderer(queue) => {
+                guest_blobs::decline(blobs);
                 let images = scanout_images::allocator(self.args.render_node.as_deref(), &queue);
-                Device::with_renderer(config, display, queue).map(|mut device| {
+                let device = Device::builder(display).scanouts(scanouts).renderer(queue);
+                device.build().map(|mut device| {
                     if let Some(images) = images {
                         device.set_scanout_allocator(images);
                     }

@@ -39,6 +39,7 @@ const WORDS: &[&str] = &[
     "--renderer-start-limit",
     "--renderer-start-limit=60",
     "--frontend-gl",
+    "--guest-blobs",
     "--capsets",
     "--capsets=virgl,virgl2",
     "virgl2,virgl",

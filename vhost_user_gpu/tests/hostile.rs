@@ -1,7 +1,7 @@
 //! Every table of hostile and legal inputs, over real sockets and rings.
 #![allow(clippy::unwrap_used)]
 
-use conformance::tables::{ALL, Rendering, Setting};
+use conformance::tables::{ALL, BLOBS, Rendering, Setting};
 use conformance::{OverVhostUser, run};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vhost-user-gpu");
@@ -17,6 +17,22 @@ fn clean(name: &str) {
     let report = run(&mut daemon, &table(&setting));
     println!("{name}: {} cases, {} inputs", report.cases, report.inputs);
     report.assert_clean();
+}
+
+#[test]
+fn blobs_where_the_daemon_is_told_to_offer_them() {
+    let setting = Setting {
+        scanouts: 16,
+        rounds: 500,
+        rendering: Rendering::Nothing,
+    };
+    for (name, table) in BLOBS {
+        let arguments = ["--log-level", "warn", "--guest-blobs"];
+        let mut daemon = OverVhostUser::start_with_blobs(PROGRAM, &arguments);
+        let report = run(&mut daemon, &table(&setting));
+        println!("{name}: {} cases, {} inputs", report.cases, report.inputs);
+        report.assert_clean();
+    }
 }
 
 macro_rules! tables {
@@ -50,5 +66,6 @@ tables! {
     transferring: "T";
     backing: "A";
     capability_sets: "K";
+    uuids: "K, UUIDs";
     cursors: "P";
 }
