@@ -1,5 +1,7 @@
 //! What renders: virglrenderer, or the recording one of tests.
 
+use std::os::fd::OwnedFd;
+
 use gpu_buffer::ScatterList;
 
 use crate::{
@@ -65,6 +67,10 @@ pub trait Renderer {
     /// Whether pictures can be in memory that others see, too:
     /// [`Renderer::share`] and [`Renderer::import`] may work. It stays so.
     fn shares_textures(&self) -> bool;
+
+    /// Whether fences can be files that others wait for:
+    /// [`Renderer::export_fence`] may work. It stays so.
+    fn exports_fences(&self) -> bool;
 
     /// Makes a context.
     ///
@@ -202,6 +208,14 @@ pub trait Renderer {
     /// [`RenderError`]: the context is unknown, or has no such ring. Nothing will
     /// be reported then.
     fn create_fence(&mut self, timeline: Timeline, fence: FenceId) -> Result<(), RenderError>;
+
+    /// A sync file of a fence: readable when that has passed. Without a fence, or
+    /// for one that has passed, it is readable at once.
+    ///
+    /// # Errors
+    /// [`RenderError::Impossible`] where fences cannot be exported, and what the
+    /// renderer says.
+    fn export_fence(&mut self, fence: Option<FenceId>) -> Result<OwnedFd, RenderError>;
 
     /// Appends the fences that have passed since the last call, without
     /// waiting. It is called only while fences are pending.

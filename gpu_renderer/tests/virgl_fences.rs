@@ -12,7 +12,7 @@ use std::time::Duration;
 use gpu_renderer::testing::stream::{Target, bind, format, slow_fragments};
 use gpu_renderer::virgl::VirglRenderer;
 use gpu_renderer::{ContextId, FenceId, PassedFence, RenderError, Renderer, Timeline};
-use virgl_support::{bytes, context, picture, resource, wait_for, with_renderer};
+use virgl_support::{bytes, context, picture, resource, wait_for, wait_for_file, with_renderer};
 
 fn ring(context: ContextId) -> Timeline {
     Timeline::Context { context, ring: 0 }
@@ -44,6 +44,24 @@ fn passed_now(renderer: &mut VirglRenderer) -> Vec<PassedFence> {
 
 fn fence(renderer: &mut VirglRenderer, timeline: Timeline, id: u64) {
     renderer.create_fence(timeline, FenceId(id)).expect("fence");
+}
+
+#[test]
+fn a_fence_is_a_sync_file_or_the_reason_why_not() {
+    with_renderer(|renderer| {
+        fence(renderer, Timeline::Global, 1);
+
+        for fence in [Some(FenceId(1)), None] {
+            let exported = renderer.export_fence(fence);
+            if renderer.exports_fences() {
+                wait_for_file(&exported.expect("a sync file"));
+                continue;
+            }
+            let why = RenderError::Impossible("EGL has no native fences");
+            assert_eq!(exported.err(), Some(why));
+        }
+        wait_for(renderer, Timeline::Global, FenceId(1));
+    });
 }
 
 #[test]

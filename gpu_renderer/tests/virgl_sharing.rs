@@ -11,8 +11,13 @@ use gpu_buffer::render_node::DrmNode;
 use gpu_buffer::{Allocator, DrmFourcc, ExportedImage, GbmAllocator, ImageRequest, Rect, Usage};
 use gpu_renderer::testing::stream::{Stream, bind, format};
 use gpu_renderer::virgl::{VirglConfig, VirglRenderer};
-use gpu_renderer::{ContextId, DmaBuf, Plane, RenderError, Renderer, ResourceArgs, ResourceId};
-use virgl_support::{alone, bytes, context, picture, pixels, resource, start_as, with_renderer};
+use gpu_renderer::{
+    ContextId, DmaBuf, FenceId, Plane, RenderError, Renderer, ResourceArgs, ResourceId, Timeline,
+};
+use virgl_support::{
+    alone, bytes, context, picture, pixels, resource, start_as, wait_for, wait_for_file,
+    with_renderer,
+};
 use vm_memory::VolatileSlice;
 
 const RED: [u8; 4] = [0, 0, 255, 255];
@@ -207,4 +212,36 @@ fn what_is_no_picture_is_not_shared() {
             Err(RenderError::UnknownResource(_))
         ));
     });
+}
+
+#[test]
+fn a_fence_of_a_drawing_is_a_sync_file_that_gets_readable() {
+    let _one = alone();
+    let Some(node) = render_node() else {
+        return println!("SKIP: there is no render node");
+    };
+    let Some(mut renderer) = on_node(node) else {
+        return;
+    };
+    let renderer = &mut renderer;
+    if !renderer.exports_fences() {
+        return println!("SKIP: {} has no native fences", renderer.description());
+    }
+    let context = context(renderer, 1);
+    let drawn = resource(renderer, context, 1, &shown());
+    fill_with_red(renderer, context, drawn);
+    let fence = FenceId(1);
+    renderer
+        .create_fence(Timeline::Global, fence)
+        .expect("fence");
+
+    let pending = renderer.export_fence(Some(fence)).expect("a sync file");
+
+    wait_for_file(&pending);
+    wait_for(renderer, Timeline::Global, fence);
+    for passed in [Some(fence), None] {
+        let passed = renderer.export_fence(passed).expect("a sync file");
+        wait_for_file(&passed);
+    }
+    assert_eq!(pixels(renderer, drawn, 64, 64), vec![RED; 4096]);
 }

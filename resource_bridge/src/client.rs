@@ -9,6 +9,8 @@ use msg_socket::{Requester, Socket, Wait};
 use crate::{Buffer, Error, Key, Request, Response, Uuid};
 
 /// A connection to the device that has the resources. It waits for answers, until a deadline.
+///
+/// A server that is full closes one that was quiet for a while ([`Error::Connection`]): then it is to be made anew.
 #[derive(Debug)]
 pub struct Client {
     requester: Requester<Request, Response>,
@@ -49,7 +51,7 @@ impl Client {
         }
     }
 
-    /// A sync file that is readable when the fence has passed.
+    /// A sync file that is readable when the guest's fence with the id `seqno` has passed, at once where it has.
     ///
     /// # Errors
     ///

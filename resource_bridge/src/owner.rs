@@ -18,7 +18,7 @@ pub enum Key {
 pub struct Description {
     /// The guest's id.
     pub resource: u32,
-    /// Tells it from others that have, or will have, the same id.
+    /// Tells it from others that have, or will have, the same id, and from what it was when its pixels were elsewhere.
     pub generation: u64,
     /// Width in pixels.
     pub width: u32,
@@ -43,13 +43,22 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// What comes of a wish to share a resource.
+/// What comes of a wish to have something.
 #[derive(Debug)]
-pub enum Sharing {
+pub enum Sharing<T> {
     /// This.
-    Done(Result<Buffer, Reason>),
+    Done(Result<T, Reason>),
     /// [`Owner::next_shared`] will say.
     Later,
+}
+
+/// What was to be shared later.
+#[derive(Debug)]
+pub enum Shared {
+    /// A resource.
+    Buffer(Buffer),
+    /// A sync file.
+    Fence(OwnedFd),
 }
 
 /// The device that has the resources. It is called from the thread that calls
@@ -62,20 +71,16 @@ pub trait Owner {
     /// [`Reason::UnknownResource`], [`Reason::NotAPicture`].
     fn describe(&mut self, key: Key) -> Result<Description, Reason>;
 
-    /// Shares the resource that [`Owner::describe`] has just described. From then on its pixels are in the memory that
-    /// is handed out, until it is gone or a renderer takes it over, which the generation does not tell.
-    fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing;
+    /// Shares the resource that [`Owner::describe`] has just described. Its pixels are in the memory that is handed out
+    /// as long as the resource has this generation.
+    fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing<Buffer>;
 
-    /// A resource that was to be shared [later](Sharing::Later). Each such ticket comes once, whatever becomes of its
-    /// resource.
-    fn next_shared(&mut self) -> Option<(Ticket, Result<Buffer, Reason>)>;
+    /// What was to be shared [later](Sharing::Later). Each such ticket comes once, whatever becomes of its resource or
+    /// fence.
+    fn next_shared(&mut self) -> Option<(Ticket, Result<Shared, Reason>)>;
 
-    /// A sync file for a fence of the guest.
-    ///
-    /// # Errors
-    ///
-    /// [`Reason::NoFences`] and others.
-    fn fence(&mut self, seqno: u64) -> Result<OwnedFd, Reason>;
+    /// A sync file for a fence of the guest: readable when that has passed, at once where it has.
+    fn fence(&mut self, seqno: u64, ticket: Ticket) -> Sharing<OwnedFd>;
 
     /// The UUID of the resource that was just described.
     ///

@@ -72,7 +72,8 @@ pub enum Response {
 /// does not change which memory this is.
 #[derive(Debug)]
 pub struct Buffer {
-    /// Tells the resource from others that have, or will have, the same id.
+    /// Tells the resource from others that have, or will have, the same id, and from what it was when its pixels were
+    /// elsewhere.
     pub generation: u64,
     /// Width in pixels.
     pub width: u32,
@@ -113,9 +114,9 @@ pub enum Reason {
     NotAPicture,
     /// The renderer has the resource and shares nothing.
     RendererSharesNothing,
-    /// The renderer failed to share the resource.
+    /// The renderer failed to share the resource, or to export the fence.
     RendererFailed,
-    /// The resource was gone before it could be shared.
+    /// The resource, or the whole guest, was gone before there was an answer.
     Gone,
     /// There is no memory, or there are too many files.
     NoMemory,
@@ -127,10 +128,14 @@ pub enum Reason {
     NoFences,
     /// The resource has no UUID.
     NoUuid,
+    /// The device is busy with what came before; the question may be asked again soon.
+    Busy,
+    /// The guest has not asked for this fence yet.
+    UnknownFence,
 }
 
 impl Reason {
-    const ALL: [(u32, Self); 11] = [
+    const ALL: [(u32, Self); 13] = [
         (1, Self::UnknownResource),
         (2, Self::NotAllowed),
         (3, Self::NotAPicture),
@@ -142,6 +147,8 @@ impl Reason {
         (9, Self::TooManyQuestions),
         (10, Self::NoFences),
         (11, Self::NoUuid),
+        (12, Self::Busy),
+        (13, Self::UnknownFence),
     ];
 
     fn to_wire(self) -> u32 {
@@ -170,13 +177,15 @@ impl fmt::Display for Reason {
             Self::NotAllowed => "the resource may not leave the device",
             Self::NotAPicture => "the resource is no single picture",
             Self::RendererSharesNothing => "the renderer shares nothing",
-            Self::RendererFailed => "the renderer failed to share the resource",
+            Self::RendererFailed => "the renderer failed",
             Self::Gone => "the resource is gone",
             Self::NoMemory => "no memory, or too many files",
             Self::TooManyShared => "too many resources are shared",
             Self::TooManyQuestions => "too many questions wait",
             Self::NoFences => "no fence can be exported",
             Self::NoUuid => "the resource has no UUID",
+            Self::Busy => "the device is busy",
+            Self::UnknownFence => "there is no such fence yet",
         })
     }
 }

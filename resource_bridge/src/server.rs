@@ -1,7 +1,8 @@
 //! The device's side: clients come and go, ask, and are answered, each of them once a turn. To look whether a client has
 //! asked twice would cost every question one more call of the system.
 //!
-//! A client that breaks the protocol, or asks more than it reads, is dropped; nobody else notices.
+//! A client that breaks the protocol, or asks more than it reads, is dropped; nobody else notices. Where there is no room
+//! for one more, the one that has been quiet for the longest goes, if that was long enough.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,8 +13,9 @@ use msg_socket::{Asked, Listener, Peer, RequestId, Responder, Socket, Wait};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::{Buffer, Description, Error, Key, Owner, Reason, Request, Response};
-use crate::{Sharing, Ticket, Verdict};
+use crate::clients::{Client, Clients};
+use crate::{Description, Error, Key, Owner, Reason, Request, Response};
+use crate::{Shared, Sharing, Ticket, Verdict};
 
 /// The most clients that are answered in one turn.
 const EVENTS: usize = 16;
@@ -26,8 +28,12 @@ pub type Policy = Box<dyn FnMut(&Description, &Peer) -> Verdict + Send>;
 
 /// How a [`Server`] treats its clients.
 pub struct ServerConfig {
-    /// Clients at a time; more are turned away.
+    /// Clients at a time. One more takes the place of the one that has been quiet for the longest, else it is turned
+    /// away.
     pub clients: usize,
+    /// How long a client that waits for no answer has its place for certain. One that is closed for somebody else's
+    /// sake may connect again.
+    pub idle: Duration,
     /// Questions of one client whose answers come later.
     pub waiting_questions: usize,
     /// Which resources may leave. By default it is all of them, for whoever may connect to the socket.
@@ -38,6 +44,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             clients: 16,
+            idle: Duration::from_secs(10),
             waiting_questions: 16,
             policy: Box::new(|_, _| Verdict::Allow),
         }
@@ -49,6 +56,7 @@ impl fmt::Debug for ServerConfig {
         formatter
             .debug_struct("ServerConfig")
             .field("clients", &self.clients)
+            .field("idle", &self.idle)
             .field("waiting_questions", &self.waiting_questions)
             .finish_non_exhaustive()
     }
@@ -61,6 +69,8 @@ pub struct Statistics {
     pub accepted: u64,
     /// Clients for which there was no room.
     pub turned_away: u64,
+    /// Quiet clients that were closed to make room for others.
+    pub displaced: u64,
     /// Clients that were dropped for what they did.
     pub dropped: u64,
     /// Questions that were answered, [`Response::Invalid`] included.
@@ -78,26 +88,27 @@ pub struct Server {
     listeners: Vec<Listener>,
     /// When connections are accepted again, if they are not now.
     paused: Option<Instant>,
-    clients: HashMap<u64, Client>,
+    clients: Clients,
     /// Whose question is behind a ticket.
     waiting: HashMap<Ticket, (u64, RequestId)>,
-    last_client: u64,
     last_ticket: u64,
     statistics: Statistics,
-}
-
-#[derive(Debug)]
-struct Client {
-    responder: Responder<Request, Response>,
-    peer: Peer,
-    /// Its questions whose answers come later.
-    waiting: usize,
 }
 
 /// What is known of a question after it was looked at.
 enum Outcome {
     Answer(Response),
     Later(Ticket),
+}
+
+impl Outcome {
+    fn of<T>(sharing: Sharing<T>, ticket: Ticket, answer: impl FnOnce(T) -> Response) -> Self {
+        match sharing {
+            Sharing::Done(Ok(shared)) => Self::Answer(answer(shared)),
+            Sharing::Done(Err(reason)) => Self::Answer(Response::Invalid(reason)),
+            Sharing::Later => Self::Later(ticket),
+        }
+    }
 }
 
 impl Server {
@@ -113,9 +124,8 @@ impl Server {
             epoll,
             listeners: Vec::new(),
             paused: None,
-            clients: HashMap::new(),
+            clients: Clients::default(),
             waiting: HashMap::new(),
-            last_client: 0,
             last_ticket: 0,
             statistics: Statistics::default(),
         })
@@ -140,22 +150,29 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`], [`Error::System`]. Beyond the cap the connection is closed, without an error.
-    pub fn connect(&mut self, socket: Socket<Response, Request>) -> Result<(), Error> {
+    /// [`Error::Connection`], [`Error::System`]. Where there is no room the connection is closed, without an error.
+    pub fn connect(
+        &mut self,
+        socket: Socket<Response, Request>,
+        now: Instant,
+    ) -> Result<(), Error> {
         if self.clients.len() >= self.config.clients {
-            self.statistics.turned_away = self.statistics.turned_away.saturating_add(1);
-            return Ok(());
+            let Some(quiet) = self.clients.longest_idle(self.config.idle, now) else {
+                self.statistics.turned_away = self.statistics.turned_away.saturating_add(1);
+                return Ok(());
+            };
+            self.clients.remove(quiet);
+            self.statistics.displaced = self.statistics.displaced.saturating_add(1);
         }
         let peer = socket.peer()?;
         let client = Client {
             responder: Responder::new(socket),
             peer,
             waiting: 0,
+            active: now,
         };
-        let name = self.last_client.wrapping_add(1);
-        self.watch(&client.responder, name)?;
-        self.last_client = name;
-        self.clients.insert(name, client);
+        self.watch(&client.responder, self.clients.next_name())?;
+        self.clients.add(client);
         self.statistics.accepted = self.statistics.accepted.saturating_add(1);
         Ok(())
     }
@@ -169,7 +186,7 @@ impl Server {
     pub fn dispatch(&mut self, owner: &mut impl Owner, now: Instant) -> Result<(), Error> {
         self.resume(now);
         while let Some((ticket, shared)) = owner.next_shared() {
-            self.deliver(ticket, shared);
+            self.deliver(ticket, shared, now);
         }
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
@@ -177,10 +194,14 @@ impl Server {
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(system("epoll_wait")(errno)),
         };
-        for event in events.iter().take(count) {
-            match self.listener_named(event.data()) {
-                Some(index) => self.accept(index, now),
-                None => self.serve(event.data(), owner),
+        let reported = events.iter().take(count).map(|event| event.data());
+        // Who has asked must not look quiet when somebody connects.
+        for name in reported.clone() {
+            self.serve(name, owner, now);
+        }
+        for name in reported {
+            if let Some(index) = self.listener_named(name) {
+                self.accept(index, now);
             }
         }
         Ok(())
@@ -224,7 +245,7 @@ impl Server {
             return;
         };
         let accepted = match listener.accept(Wait::DontWait) {
-            Ok(socket) => self.connect(socket),
+            Ok(socket) => self.connect(socket, now),
             Err(msg_socket::Error::WouldBlock) => Ok(()),
             Err(error) => Err(error.into()),
         };
@@ -258,15 +279,16 @@ impl Server {
     }
 
     /// Answers a client's next question.
-    fn serve(&mut self, name: u64, owner: &mut impl Owner) {
-        let Some(client) = self.clients.get_mut(&name) else {
+    fn serve(&mut self, name: u64, owner: &mut impl Owner, now: Instant) {
+        let Some(client) = self.clients.get_mut(name) else {
             return;
         };
+        client.active = now;
         let Asked { id, request } = match client.responder.recv(Wait::DontWait) {
             Ok(asked) => asked,
             Err(msg_socket::Error::WouldBlock) => return,
             Err(msg_socket::Error::Closed) => {
-                self.clients.remove(&name);
+                self.clients.remove(name);
                 return;
             }
             Err(error) => return self.drop_client(name, &error),
@@ -274,7 +296,7 @@ impl Server {
         match self.look_into(name, &request, owner) {
             Outcome::Answer(response) => self.answer(name, id, &response),
             Outcome::Later(ticket) => {
-                if let Some(client) = self.clients.get_mut(&name) {
+                if let Some(client) = self.clients.get_mut(name) {
                     client.waiting = client.waiting.saturating_add(1);
                     self.waiting.insert(ticket, (name, id));
                 }
@@ -288,7 +310,7 @@ impl Server {
                 return self.share(name, Key::Id(resource), owner);
             }
             Request::GetBufferByUuid { uuid } => return self.share(name, Key::Uuid(uuid), owner),
-            Request::GetFence { seqno } => owner.fence(seqno).map(Response::Fence),
+            Request::GetFence { seqno } => return self.fence(name, seqno, owner),
             Request::GetUuid { resource } => self
                 .judge(name, Key::Id(resource), owner)
                 .and_then(|described| owner.uuid(&described))
@@ -305,7 +327,7 @@ impl Server {
         owner: &mut impl Owner,
     ) -> Result<Description, Reason> {
         let described = owner.describe(key)?;
-        let peer = self.clients.get(&name).map(|client| client.peer);
+        let peer = self.clients.get(name).map(|client| client.peer);
         match peer.map(|peer| (self.config.policy)(&described, &peer)) {
             Some(Verdict::Allow) => Ok(described),
             Some(Verdict::Refuse) | None => Err(Reason::NotAllowed),
@@ -313,38 +335,51 @@ impl Server {
     }
 
     fn share(&mut self, name: u64, key: Key, owner: &mut impl Owner) -> Outcome {
-        let waiting = self.clients.get(&name).map_or(0, |client| client.waiting);
-        let described = match self.judge(name, key, owner) {
-            Ok(_) if waiting >= self.config.waiting_questions => Err(Reason::TooManyQuestions),
-            judged => judged,
-        };
-        let shared = match described {
-            Err(reason) => Err(reason),
-            Ok(described) => {
-                self.last_ticket = self.last_ticket.wrapping_add(1);
-                let ticket = Ticket(self.last_ticket);
-                match owner.share(&described, ticket) {
-                    Sharing::Done(shared) => shared,
-                    Sharing::Later => return Outcome::Later(ticket),
-                }
+        let described = self.judge(name, key, owner);
+        match described.and_then(|described| Ok((described, self.next_ticket(name)?))) {
+            Ok((described, ticket)) => {
+                Outcome::of(owner.share(&described, ticket), ticket, Response::Buffer)
             }
-        };
-        Outcome::Answer(response(shared))
+            Err(reason) => Outcome::Answer(Response::Invalid(reason)),
+        }
+    }
+
+    fn fence(&mut self, name: u64, seqno: u64, owner: &mut impl Owner) -> Outcome {
+        match self.next_ticket(name) {
+            Ok(ticket) => Outcome::of(owner.fence(seqno, ticket), ticket, Response::Fence),
+            Err(reason) => Outcome::Answer(Response::Invalid(reason)),
+        }
+    }
+
+    /// For one more question of a client that may have to wait.
+    fn next_ticket(&mut self, name: u64) -> Result<Ticket, Reason> {
+        let waiting = self.clients.get(name).map_or(0, |client| client.waiting);
+        if waiting >= self.config.waiting_questions {
+            return Err(Reason::TooManyQuestions);
+        }
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        Ok(Ticket(self.last_ticket))
     }
 
     /// Answers a question that had to wait.
-    fn deliver(&mut self, ticket: Ticket, shared: Result<Buffer, Reason>) {
+    fn deliver(&mut self, ticket: Ticket, shared: Result<Shared, Reason>, now: Instant) {
         let Some((name, id)) = self.waiting.remove(&ticket) else {
             return;
         };
-        if let Some(client) = self.clients.get_mut(&name) {
+        if let Some(client) = self.clients.get_mut(name) {
             client.waiting = client.waiting.saturating_sub(1);
-            self.answer(name, id, &response(shared));
+            client.active = now;
+            let response = match shared {
+                Ok(Shared::Buffer(buffer)) => Response::Buffer(buffer),
+                Ok(Shared::Fence(fence)) => Response::Fence(fence),
+                Err(reason) => Response::Invalid(reason),
+            };
+            self.answer(name, id, &response);
         }
     }
 
     fn answer(&mut self, name: u64, id: RequestId, response: &Response) {
-        let Some(client) = self.clients.get_mut(&name) else {
+        let Some(client) = self.clients.get_mut(name) else {
             return;
         };
         match client.responder.answer(id, response, Wait::DontWait) {
@@ -354,7 +389,7 @@ impl Server {
     }
 
     fn drop_client(&mut self, name: u64, error: &msg_socket::Error) {
-        if let Some(client) = self.clients.remove(&name) {
+        if let Some(client) = self.clients.remove(name) {
             log::debug!(
                 "the bridge client of process {} is dropped: {error}",
                 client.peer.process
@@ -369,10 +404,6 @@ impl AsFd for Server {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
     }
-}
-
-fn response(shared: Result<Buffer, Reason>) -> Response {
-    shared.map_or_else(Response::Invalid, Response::Buffer)
 }
 
 fn name_of_listener(index: usize) -> u64 {

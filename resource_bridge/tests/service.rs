@@ -6,11 +6,13 @@ mod support;
 use std::io::IoSlice;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use msg_socket::{Listener, Socket, Wait, send_with_fds};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use resource_bridge::{Client, Error, Key, Reason, Request, Response, ServerConfig, Verdict};
+use resource_bridge::{
+    Client, Error, Key, Reason, Request, Response, ServerConfig, Shared, Verdict,
+};
 use support::{Rig, SEVEN, alone, buffer, late, null, open_descriptors};
 
 fn rig() -> Rig {
@@ -93,7 +95,9 @@ fn what_is_shared_later_is_answered_then_and_nobody_else_waits() {
     ));
     assert!(rig.server.is_waiting());
     let ticket = rig.shelf.promised.remove(0);
-    rig.shelf.later.push_back((ticket, Ok(buffer(1))));
+    rig.shelf
+        .later
+        .push_back((ticket, Ok(Shared::Buffer(buffer(1)))));
     rig.turn();
 
     assert!(matches!(
@@ -116,7 +120,9 @@ fn what_is_shared_for_a_client_that_has_gone_is_closed() {
     drop(waits);
     rig.turn();
     let ticket = rig.shelf.promised.remove(0);
-    rig.shelf.later.push_back((ticket, Ok(buffer(1))));
+    rig.shelf
+        .later
+        .push_back((ticket, Ok(Shared::Buffer(buffer(1)))));
 
     rig.turn();
 
@@ -212,6 +218,126 @@ fn several_clients_are_served_and_those_beyond_the_cap_are_turned_away() {
     next.send(&ASK_FOR_SEVEN, Wait::DontWait).unwrap();
     rig.turn();
     assert!(next.recv(Wait::DontWait).is_ok(), "there is room again");
+}
+
+/// A question of this client is answered.
+fn is_served(rig: &mut Rig, client: &mut Socket<Request, Response>) -> bool {
+    client.send(&ASK_FOR_SEVEN, Wait::DontWait).is_ok() && {
+        rig.turn();
+        matches!(client.recv(Wait::DontWait), Ok(Response::Buffer(_)))
+    }
+}
+
+#[test]
+fn one_more_client_takes_the_place_of_the_one_that_was_quiet_for_the_longest() {
+    let _guard = alone();
+    let mut rig = Rig::new(ServerConfig {
+        clients: 3,
+        idle: Duration::ZERO,
+        ..ServerConfig::default()
+    });
+    let [mut first, mut second, mut third] = [(); 3].map(|()| rig.connection());
+    first
+        .send(&Request::GetBuffer { resource: 8 }, Wait::DontWait)
+        .unwrap();
+    rig.turn();
+    assert!(
+        is_served(&mut rig, &mut second),
+        "it was quiet before the third"
+    );
+
+    let mut fourth = rig.connection();
+
+    assert!(matches!(
+        third.recv(Wait::DontWait),
+        Err(msg_socket::Error::Closed)
+    ));
+    assert!(is_served(&mut rig, &mut second));
+    assert!(is_served(&mut rig, &mut fourth));
+    let ticket = rig.shelf.promised.remove(0);
+    let shared = Ok(Shared::Buffer(buffer(1)));
+    rig.shelf.later.push_back((ticket, shared));
+    rig.turn();
+    let answer = first.recv(Wait::DontWait);
+    assert!(matches!(answer, Ok(Response::Buffer(_))), "it waited");
+    assert_eq!(rig.server.statistics().displaced, 1);
+    assert_eq!(rig.server.statistics().turned_away, 0);
+}
+
+#[test]
+fn a_flood_of_connections_takes_no_place_of_a_client_that_has_just_asked() {
+    let _guard = alone();
+    let mut rig = Rig::new(ServerConfig {
+        clients: 2,
+        idle: Duration::from_secs(10),
+        ..ServerConfig::default()
+    });
+    let mut clients = [rig.connection(), rig.connection()];
+    let asked = Instant::now();
+    assert!(clients.iter_mut().all(|client| is_served(&mut rig, client)));
+
+    let at = |rig: &mut Rig, after: u64| {
+        let (ours, theirs) = Socket::pair().unwrap();
+        let now = asked + Duration::from_secs(after);
+        rig.server.connect(theirs, now).unwrap();
+        ours
+    };
+    let flood: Vec<Socket<Request, Response>> = (0..100).map(|_| at(&mut rig, 9)).collect();
+
+    assert_eq!(rig.server.statistics().turned_away, 100);
+    assert!(clients.iter_mut().all(|client| is_served(&mut rig, client)));
+    drop(flood);
+    let mut late = at(&mut rig, 60);
+    assert!(
+        is_served(&mut rig, &mut late),
+        "they were quiet for long now"
+    );
+}
+
+#[test]
+fn who_asks_while_somebody_connects_is_not_quiet() {
+    let _guard = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bridge");
+    let mut rig = Rig::new(ServerConfig {
+        clients: 2,
+        idle: Duration::ZERO,
+        ..ServerConfig::default()
+    });
+    rig.server.listen(Listener::bind(&path).unwrap()).unwrap();
+    let mut asks = rig.connection();
+    let mut quiet = rig.connection();
+    let _newcomer = Socket::<Request, Response>::connect(&path, Wait::DontWait).unwrap();
+    asks.send(&ASK_FOR_SEVEN, Wait::DontWait).unwrap();
+
+    rig.turn();
+
+    assert!(matches!(asks.recv(Wait::DontWait), Ok(Response::Buffer(_))));
+    assert!(matches!(
+        quiet.recv(Wait::DontWait),
+        Err(msg_socket::Error::Closed)
+    ));
+}
+
+#[test]
+fn a_fence_that_comes_later_is_answered_then() {
+    let _guard = alone();
+    let mut rig = rig();
+    let mut waits = rig.connection();
+    waits
+        .send(&Request::GetFence { seqno: 3 }, Wait::DontWait)
+        .unwrap();
+    rig.turn();
+    assert!(rig.server.is_waiting());
+
+    let ticket = rig.shelf.promised.remove(0);
+    rig.shelf
+        .later
+        .push_back((ticket, Ok(Shared::Fence(null()))));
+    rig.turn();
+
+    let answer = waits.recv(Wait::DontWait);
+    assert!(matches!(answer, Ok(Response::Fence(_))), "{answer:?}");
 }
 
 #[test]

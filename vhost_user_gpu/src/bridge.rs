@@ -60,6 +60,13 @@ impl Bridge {
         self.server.as_ref()?.deadline()
     }
 
+    /// Whether something has been shared that somebody waits for. It may have come at any time, also while the renderer
+    /// was brought to rest, and nothing else may happen for long.
+    pub(crate) fn can_answer<D: Display>(&self, device: &Device<D>) -> bool {
+        let is_waiting = self.server.as_ref().is_some_and(Server::is_waiting);
+        is_waiting && device.backend().has_exports()
+    }
+
     /// Answers those who ask, for one bounded turn.
     pub(crate) fn run_turn<D: Display>(&mut self, device: &mut Device<D>) {
         let Some(server) = &mut self.server else {
@@ -74,5 +81,89 @@ impl Bridge {
             log::error!("no more resources are shared: {error}");
             self.server = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gpu_display::Headless;
+    use gpu_renderer::RenderQueue;
+    use gpu_renderer::testing::Recording;
+    use msg_socket::{Socket, Wait};
+    use resource_bridge::{Reason, Request, Response};
+    use virtio_gpu::protocol::{Command, ContextId, Features};
+    use virtio_gpu::testing::{Driver, guest_memory, header};
+    use virtio_gpu::{DeviceConfig, Progress, QueueIndex};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A device whose driver has the fence 1 behind it.
+    fn device() -> Device<Headless> {
+        let (recording, _journal) = Recording::sharing();
+        let queue = RenderQueue::inline(Box::new(recording));
+        let display = Headless::unseen(Vec::new());
+        let config = DeviceConfig::default();
+        let mut device = Device::with_renderer(config, display, queue).unwrap();
+        let features = Features::VERSION_1 | Features::VIRGL;
+        device.acknowledge_features(features.bits()).unwrap();
+        let memory = guest_memory(16 << 20);
+        device.set_memory(memory.clone());
+        let mut driver = Driver::new(memory);
+        let setup = driver.ring(QueueIndex::Control).setup();
+        let _ = device.start_queue(QueueIndex::Control, &setup).unwrap();
+        let command = Command::CtxCreate {
+            name: b"x",
+            context_init: 0,
+        };
+        let mut header = header(&command, Some(1));
+        header.context = ContextId(1);
+        driver.send_bytes(QueueIndex::Control, &command.encode(&header), 24);
+        let _ = device.process_queue(QueueIndex::Control, Instant::now());
+        device
+    }
+
+    #[test]
+    fn what_was_shared_while_the_renderer_came_to_rest_is_answered_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bridge");
+        let mut bridge = Bridge::bind(std::slice::from_ref(&path)).unwrap();
+        let mut device = device();
+        let mut client = Socket::<Request, Response>::connect(&path, Wait::DontWait).unwrap();
+        client
+            .send(&Request::GetFence { seqno: 1 }, Wait::DontWait)
+            .unwrap();
+        let end = Instant::now() + LIMIT;
+        while !bridge.server.as_ref().is_some_and(Server::is_waiting) {
+            assert!(Instant::now() < end);
+            bridge.is_due();
+            bridge.run_turn(&mut device);
+        }
+        assert!(
+            !bridge.can_answer(&device),
+            "the renderer was not asked yet"
+        );
+
+        let rest = device.quiesce(Instant::now());
+
+        assert_eq!(rest.progress, Progress::Done);
+        assert!(bridge.can_answer(&device));
+        bridge.run_turn(&mut device);
+        assert!(!bridge.can_answer(&device));
+        let answer = client.recv(Wait::DontWait);
+        assert!(matches!(answer, Ok(Response::Fence(_))), "{answer:?}");
+        client
+            .send(&Request::GetFence { seqno: 2 }, Wait::DontWait)
+            .unwrap();
+        bridge.is_due();
+        bridge.run_turn(&mut device);
+        let answer = client.recv(Wait::DontWait);
+        assert!(
+            matches!(answer, Ok(Response::Invalid(Reason::UnknownFence))),
+            "{answer:?}"
+        );
     }
 }

@@ -247,7 +247,8 @@ impl<'a, D: Display + FrontEndSocket> EventLoop<'a, D> {
     }
 
     fn deadline(&self) -> Deadline {
-        if self.session.has_work() || self.more_messages {
+        let can_answer = self.bridge.can_answer(self.session.device());
+        if self.session.has_work() || self.more_messages || can_answer {
             return Deadline::Now;
         }
         [

@@ -67,7 +67,7 @@ pub fn run() -> Result<Vec<u8>, Failure> {
 
     let (ours, theirs) = Socket::pair()?;
     let mut server = Server::new(ServerConfig::default())?;
-    server.connect(ours)?;
+    server.connect(ours, Instant::now())?;
     let camera = thread::spawn(move || film(theirs, IMAGE.0));
     while !camera.is_finished() {
         // The program's event loop, in small.

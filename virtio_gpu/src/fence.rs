@@ -131,6 +131,14 @@ impl<T> Waiting<T> {
         }
     }
 
+    /// What is known of the first fenced command that `selects` picks and that was
+    /// not answered yet: its ticket, if it is still running.
+    pub fn find(&self, selects: impl Fn(&T) -> bool) -> Option<Option<Ticket>> {
+        let mut places = self.lines.values().flatten();
+        let place = places.find(|place| selects(&place.item))?;
+        Some(place.running)
+    }
+
     /// Takes out every item that `selects` picks, with its ticket if its
     /// command was still running; the rest keeps its order and is released if nothing
     /// earlier runs any more.

@@ -50,7 +50,8 @@ impl ScanoutSet {
 /// and where it is in use.
 #[derive(Debug)]
 pub struct Resource {
-    /// Tells it from earlier resources with the same id.
+    /// Tells it from earlier resources with the same id, and from what it was
+    /// while its pixels were elsewhere.
     generation: u64,
     store: Store,
     /// Guest memory that transfers copy from and to.
@@ -400,7 +401,8 @@ impl ResourceTable {
         }
     }
 
-    /// Hands the contents of a 2D resource over to the renderer: it is charged
+    /// Hands the contents of a 2D resource over to the renderer, as another
+    /// generation where others have the memory of its pixels. It is charged
     /// on both sides until [`ResourceTable::end_promotion_job`] says which it
     /// is. `None` if there is no such resource, or it is the renderer's.
     ///
@@ -411,6 +413,7 @@ impl ResourceTable {
         id: ResourceId,
         limits: &Limits,
     ) -> Result<Option<Promotee>, CommandError> {
+        let next_generation = self.last_generation.wrapping_add(1);
         let Some(resource) = self.resources.get_mut(&id) else {
             return Ok(None);
         };
@@ -423,6 +426,11 @@ impl ResourceTable {
             limits.renderer_bytes,
             "bytes of the renderer's",
         )?;
+        if pixels.is_shared() {
+            // Who has their memory finds nothing new there from now on.
+            self.last_generation = next_generation;
+            resource.generation = next_generation;
+        }
         let backing = resource.backing.as_ref().map(|backing| &backing.list);
         let promotee = Promotee {
             generation: resource.generation,

@@ -209,7 +209,8 @@ fn what_the_device_does_not_have_it_does_not_share() {
     assert!(matches!(share(&mut rig, 5), Err(Reason::UnknownResource)));
     let by_uuid = rig.device.describe(Key::Uuid([0; 16]));
     assert!(matches!(by_uuid, Err(Reason::UnknownResource)));
-    assert!(matches!(rig.device.fence(1), Err(Reason::NoFences)));
+    let fence = rig.device.fence(1, Ticket(1));
+    assert!(matches!(fence, Sharing::Done(Err(Reason::NoFences))));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use gpu_renderer::{
     RenderQueue, Renderer, ResourceArgs, ResourceId, Timeline, Transfer, Upload, When, Work,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::Setting;
@@ -83,6 +84,10 @@ impl Renderer for Nothing {
         false
     }
 
+    fn exports_fences(&self) -> bool {
+        false
+    }
+
     fn create_context(&mut self, _: ContextId, _: &ContextArgs) -> Result<(), RenderError> {
         Ok(())
     }
@@ -141,6 +146,10 @@ impl Renderer for Nothing {
 
     fn submit(&mut self, _: ContextId, _: &mut [u32]) -> Result<(), RenderError> {
         Ok(())
+    }
+
+    fn export_fence(&mut self, _: Option<FenceId>) -> Result<OwnedFd, RenderError> {
+        Err(RenderError::Impossible("there is nothing to wait for"))
     }
 
     fn create_fence(&mut self, timeline: Timeline, fence: FenceId) -> Result<(), RenderError> {

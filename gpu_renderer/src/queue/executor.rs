@@ -86,6 +86,13 @@ impl Executor {
         Ok(fence)
     }
 
+    /// The fence that a job waits for, if it waits.
+    fn fence_of(&self, job: JobId) -> Option<FenceId> {
+        let mut all = self.waiting.values().flatten();
+        let waiting = all.find(|waiting| waiting.completion.job == job)?;
+        Some(waiting.fence)
+    }
+
     /// Ends the jobs that wait on timelines whose fences are gone.
     fn end(&mut self, is_gone: impl Fn(&Timeline) -> bool, ended: &mut impl Extend<Completion>) {
         for (_, line) in self.waiting.extract_if(|timeline, _| is_gone(timeline)) {
@@ -100,7 +107,7 @@ impl Executor {
         work: Work,
         ended: &mut impl Extend<Completion>,
     ) -> Completion {
-        let (mut returned, mut shared) = (None, None);
+        let (mut returned, mut shared, mut fence) = (None, None, None);
         let result = match work {
             Work::CreateContext { context, args } => renderer.create_context(context, &args),
             Work::DestroyContext { context } => {
@@ -125,6 +132,11 @@ impl Executor {
             Work::Share { resource } => renderer.share(resource).map(|picture| {
                 shared = Some(picture);
             }),
+            Work::ExportFence { job } => renderer
+                .export_fence(job.and_then(|job| self.fence_of(job)))
+                .map(|file| {
+                    fence = Some(file);
+                }),
             Work::Fence => Ok(()),
             Work::DestroyResource { resource } => renderer.destroy_resource(resource),
             Work::AttachBacking { resource, backing } => renderer.attach_backing(resource, backing),
@@ -159,6 +171,7 @@ impl Executor {
             result,
             returned,
             shared,
+            fence,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What goes to a renderer and what comes back: plain data.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use gpu_buffer::{Buffer, ScatterList};
@@ -48,6 +49,9 @@ pub enum Work {
     },
     /// [`crate::Renderer::share`].
     Share { resource: ResourceId },
+    /// [`crate::Renderer::export_fence`] of the fence that an earlier job waits
+    /// for; of none where it does not.
+    ExportFence { job: Option<JobId> },
     /// Nothing; with [`When::Passed`] it ends when all before it is done.
     Fence,
     /// [`crate::Renderer::destroy_resource`].
@@ -110,4 +114,6 @@ pub struct Completion {
     pub returned: Option<Arc<Buffer>>,
     /// The picture that [`Work::Share`] was asked for, if it worked.
     pub shared: Option<DmaBuf>,
+    /// The sync file that [`Work::ExportFence`] was asked for, if it worked.
+    pub fence: Option<OwnedFd>,
 }

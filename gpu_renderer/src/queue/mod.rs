@@ -54,6 +54,7 @@ enum Placement {
 struct Abilities {
     capsets: Capsets,
     shares_textures: bool,
+    exports_fences: bool,
 }
 
 impl Abilities {
@@ -61,6 +62,7 @@ impl Abilities {
         Self {
             capsets: renderer.capsets(),
             shares_textures: renderer.shares_textures(),
+            exports_fences: renderer.exports_fences(),
         }
     }
 }
@@ -111,6 +113,11 @@ impl RenderQueue {
     /// Whether [`Work::Share`] and [`Work::Import`] may work.
     pub fn shares_textures(&self) -> bool {
         self.abilities.shares_textures
+    }
+
+    /// Whether [`Work::ExportFence`] may work.
+    pub fn exports_fences(&self) -> bool {
+        self.abilities.exports_fences
     }
 
     /// Whether the caller may push more of a guest's commands: otherwise it
@@ -169,6 +176,7 @@ impl RenderQueue {
                     result: Err(RenderError::Lost),
                     returned: None,
                     shared: None,
+                    fence: None,
                 }
             }
         };

@@ -7,6 +7,8 @@ mod shared;
 mod state;
 mod texture;
 
+use std::os::fd::OwnedFd;
+
 use gpu_buffer::ScatterList;
 
 use crate::{
@@ -63,7 +65,8 @@ impl Recording {
     }
 
     /// One that shares its textures: as memory files, which say that they are
-    /// linear dma-bufs. It imports such files, too.
+    /// linear dma-bufs. It imports such files, too. Its fences are sockets, readable
+    /// when the fence has passed.
     pub fn sharing() -> (Self, Journal) {
         let (recording, journal) = Self::new();
         journal.share_textures();
@@ -99,6 +102,10 @@ impl Renderer for Recording {
 
     fn shares_textures(&self) -> bool {
         self.journal.lock().sharing == Sharing::Yes
+    }
+
+    fn exports_fences(&self) -> bool {
+        self.shares_textures()
     }
 
     fn create_context(
@@ -299,6 +306,14 @@ impl Renderer for Recording {
             }
         }
         state.fences.create(timeline, fence)
+    }
+
+    fn export_fence(&mut self, fence: Option<FenceId>) -> Result<OwnedFd, RenderError> {
+        let mut state = self.journal.begin(Call::ExportFence { fence })?;
+        if state.sharing == Sharing::No {
+            return Err(RenderError::Impossible("sharing is off"));
+        }
+        state.fences.export(fence)
     }
 
     fn poll(&mut self, passed: &mut Vec<PassedFence>) {

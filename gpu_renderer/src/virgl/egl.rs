@@ -87,6 +87,15 @@ impl Egl {
         self.instance.get_current_display()
     }
 
+    /// Whether fences of the current display can be sync files.
+    pub(super) fn has_native_fences(&self) -> bool {
+        self.current_display().is_some_and(|display| {
+            ["EGL_KHR_fence_sync", "EGL_ANDROID_native_fence_sync"]
+                .into_iter()
+                .all(|name| self.has_extension(display, name))
+        })
+    }
+
     /// The current context.
     pub(super) fn current_context(&self) -> Option<*mut c_void> {
         let context = self.instance.get_current_context()?;

@@ -53,6 +53,12 @@ impl Fences {
         self.next = self.next.wrapping_add(1);
     }
 
+    /// The number that the library knows a fence by, if it has not passed.
+    pub(super) fn number_of(&self, fence: FenceId) -> Option<u32> {
+        let is_it = |each: &&Pending| each.fence.is_some_and(|known| known.fence == fence);
+        Some(self.pending.iter().find(is_it)?.number)
+    }
+
     /// Whether the library has fences that have not passed.
     pub(super) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
@@ -166,6 +172,21 @@ mod tests {
 
         assert_eq!(passed(&mut fences), [0u64; 0]);
         assert!(fences.is_waiting());
+    }
+
+    #[test]
+    fn a_fence_is_known_by_its_number_until_it_passes() {
+        let mut fences = Fences::new();
+        let first = add(&mut fences, Timeline::Global, 1);
+        let second = add(&mut fences, RING, 2);
+        assert_eq!(fences.number_of(FenceId(1)), Some(first));
+        assert_eq!(fences.number_of(FenceId(2)), Some(second));
+        assert_eq!(fences.number_of(FenceId(3)), None);
+
+        fences.retire(first);
+
+        assert_eq!(fences.number_of(FenceId(1)), None);
+        assert_eq!(fences.number_of(FenceId(2)), Some(second));
     }
 
     #[test]

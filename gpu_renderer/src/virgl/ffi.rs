@@ -29,6 +29,11 @@ pub(super) type VaList = *mut sys::__va_list_tag;
 pub(super) type SetLogCallback =
     unsafe extern "C" fn(callback: LogCallback, user: *mut c_void, free: *const c_void);
 
+/// `virgl_renderer_export_fence`. Its number has 32 bits before virglrenderer 1.0,
+/// which does not look at the others, and 64 from then on, whatever the headers
+/// said that this was built with.
+pub(super) type ExportFence = unsafe extern "C" fn(number: u64, file: *mut c_int) -> c_int;
+
 /// What [`SetLogCallback`] is given. The text is complete.
 pub(super) type LogCallback =
     unsafe extern "C" fn(level: c_int, text: *const c_char, user: *mut c_void);

@@ -11,10 +11,10 @@ use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use super::ffi::{VirglBox, check, sys};
+use super::ffi::{self, VirglBox, check, sys};
 use super::init::Claim;
 use super::iovec::Iovecs;
 use crate::{CapsetId, ContextId, RenderError, ResourceArgs, ResourceId};
@@ -309,6 +309,31 @@ impl Library {
         // SAFETY: any number may be given.
         let code = unsafe { sys::virgl_renderer_create_fence(signed(number), 0) };
         check("virgl_renderer_create_fence", code)
+    }
+
+    /// A sync file of a fence; of one that the library does not have, it is
+    /// readable. EGL has to have native fences.
+    pub(super) fn export_fence(&self, number: u32) -> Result<OwnedFd, RenderError> {
+        const CALL: &str = "virgl_renderer_export_fence";
+        let function = ffi::symbol(c"virgl_renderer_export_fence");
+        let function =
+            function.ok_or(RenderError::Impossible("virglrenderer exports no fences"))?;
+        // SAFETY: the library's function of that name has this type.
+        let export = unsafe { std::mem::transmute::<*mut c_void, ffi::ExportFence>(function) };
+        let mut fd = -1;
+        // SAFETY: the library is started, on this thread; any number may be
+        // given, and the pointer is good for a write.
+        let code = unsafe { export(number.into(), &raw mut fd) };
+        check(CALL, code)?;
+        // It says that it has worked where EGL has refused.
+        if fd < 0 {
+            return Err(RenderError::Refused {
+                call: CALL,
+                code: fd,
+            });
+        }
+        // SAFETY: the library has made it for the caller, who owns it.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// Looks after fences; the newest that has passed, if one has.

@@ -1,5 +1,7 @@
 //! The renderer itself: checks, then the library.
 
+use std::os::fd::OwnedFd;
+
 use gpu_buffer::ScatterList;
 
 use super::check::{self, target};
@@ -24,6 +26,14 @@ const NAME_BYTES: usize = 63;
 /// of the buffer.
 const QUERY_BYTES: u32 = 16;
 
+/// What fences can be for other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExportedFences {
+    /// Files that are readable when the fence has passed.
+    SyncFiles,
+    Nothing,
+}
+
 /// OpenGL for guests; see [the module](super).
 ///
 /// It stays on its thread:
@@ -41,6 +51,8 @@ pub struct VirglRenderer {
     pub(super) scratch: Scratch,
     /// `None` where textures cannot be shared.
     pub(super) images: Option<Images>,
+    /// What fences can be outside of this process.
+    exported: ExportedFences,
     description: String,
 }
 
@@ -60,12 +72,17 @@ impl VirglRenderer {
         started.library.make_current();
         let description = started.egl.describe();
         let images = Images::new(&started.egl);
+        let exported = match started.egl.has_native_fences() {
+            true => ExportedFences::SyncFiles,
+            false => ExportedFences::Nothing,
+        };
         Ok(Self {
             started,
             fences: Fences::new(),
             tables: Tables::default(),
             scratch: Scratch::default(),
             images,
+            exported,
             description,
         })
     }
@@ -104,6 +121,11 @@ impl Renderer for VirglRenderer {
     /// EGL is on a DRM device and has the functions.
     fn shares_textures(&self) -> bool {
         self.images.is_some()
+    }
+
+    /// EGL has native fences, as on a GPU; Mesa's software GL has none.
+    fn exports_fences(&self) -> bool {
+        self.exported == ExportedFences::SyncFiles
     }
 
     fn create_context(
@@ -315,6 +337,16 @@ impl Renderer for VirglRenderer {
             .create_fence(self.fences.next_number())?;
         self.fences.push(timeline, fence);
         Ok(())
+    }
+
+    fn export_fence(&mut self, fence: Option<FenceId>) -> Result<OwnedFd, RenderError> {
+        if !self.exports_fences() {
+            return Err(RenderError::Impossible("EGL has no native fences"));
+        }
+        let pending = fence.and_then(|fence| self.fences.number_of(fence));
+        // The library has no fence of the number that comes next.
+        let number = pending.unwrap_or_else(|| self.fences.next_number());
+        self.started.library.export_fence(number)
     }
 
     fn poll(&mut self, passed: &mut Vec<PassedFence>) {

@@ -9,6 +9,7 @@
     clippy::panic
 )]
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gpu_buffer::{
@@ -20,6 +21,7 @@ use gpu_renderer::{
     Box3, ContextArgs, ContextId, Direction, FenceId, PassedFence, ReadBack, RenderError, Renderer,
     ResourceArgs, ResourceId, Timeline, Transfer,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// The library allows one renderer at a time; tests run side by side.
@@ -183,6 +185,13 @@ pub fn wait_for(
         renderer.poll(&mut passed);
     }
     passed
+}
+
+/// Waits until a sync file says that its fence has passed, as poll does.
+pub fn wait_for_file(fence: &OwnedFd) {
+    let mut fds = [PollFd::new(fence.as_fd(), PollFlags::POLLIN)];
+    let ready = poll(&mut fds, PollTimeout::from(10_000_u16)).expect("poll");
+    assert_eq!(ready, 1, "the fence never passes");
 }
 
 /// The bytes 1, 2, 3 and so on, over and over.

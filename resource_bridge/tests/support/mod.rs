@@ -17,7 +17,7 @@ use msg_socket::Socket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use resource_bridge::{
     Buffer, Client, Description, Key, Owner, Plane, Reason, Request, Response, Server,
-    ServerConfig, Sharing, Ticket, Uuid,
+    ServerConfig, Shared, Sharing, Ticket, Uuid,
 };
 
 /// Tests that count the process's descriptors must not overlap with tests that open some.
@@ -45,11 +45,11 @@ pub(crate) fn null() -> OwnedFd {
 /// The UUID of resource 7.
 pub(crate) const SEVEN: Uuid = [7; 16];
 
-/// Resource 7 is shared at once, 8 later, 9 not at all.
+/// Resource 7 is shared at once, 8 later, 9 not at all; fence 1 at once, 3 later, others not.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     pub(crate) generation: u64,
-    pub(crate) later: VecDeque<(Ticket, Result<Buffer, Reason>)>,
+    pub(crate) later: VecDeque<(Ticket, Result<Shared, Reason>)>,
     pub(crate) promised: Vec<Ticket>,
     pub(crate) shared: usize,
 }
@@ -88,7 +88,7 @@ impl Owner for Shelf {
         })
     }
 
-    fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing {
+    fn share(&mut self, resource: &Description, ticket: Ticket) -> Sharing<Buffer> {
         self.shared += 1;
         match resource.resource {
             7 => Sharing::Done(Ok(buffer(resource.generation))),
@@ -100,14 +100,18 @@ impl Owner for Shelf {
         }
     }
 
-    fn next_shared(&mut self) -> Option<(Ticket, Result<Buffer, Reason>)> {
+    fn next_shared(&mut self) -> Option<(Ticket, Result<Shared, Reason>)> {
         self.later.pop_front()
     }
 
-    fn fence(&mut self, seqno: u64) -> Result<OwnedFd, Reason> {
+    fn fence(&mut self, seqno: u64, ticket: Ticket) -> Sharing<OwnedFd> {
         match seqno {
-            1 => Ok(null()),
-            _ => Err(Reason::NoFences),
+            1 => Sharing::Done(Ok(null())),
+            3 => {
+                self.promised.push(ticket);
+                Sharing::Later
+            }
+            _ => Sharing::Done(Err(Reason::NoFences)),
         }
     }
 
@@ -136,7 +140,7 @@ impl Rig {
     /// A connection whose other end the server has.
     pub(crate) fn connection(&mut self) -> Socket<Request, Response> {
         let (client, server) = Socket::pair().unwrap();
-        self.server.connect(server).unwrap();
+        self.server.connect(server, Instant::now()).unwrap();
         client
     }
 

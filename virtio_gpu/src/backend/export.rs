@@ -1,12 +1,14 @@
-//! Resources for other device models: what they are, and the memory of their
-//! pixels.
+//! Resources and fences for other device models: what they are, and the memory of
+//! their pixels.
+
+use std::os::fd::OwnedFd;
 
 use gpu_display::Display;
 use gpu_renderer::{DmaBuf, RenderError, Work};
-use resource_bridge::{Buffer, Description, Plane, Reason, Sharing, Ticket, Uuid};
+use resource_bridge::{Buffer, Description, Plane, Reason, Shared, Sharing, Ticket, Uuid};
 
 use super::Backend;
-use super::rendering::{Expected, resource_id};
+use super::rendering::{Expected, Rendering, resource_id};
 use crate::protocol::ResourceId;
 
 /// The modifier of rows that follow each other, `DRM_FORMAT_MOD_LINEAR`.
@@ -16,7 +18,21 @@ const LINEAR: u64 = 0;
 pub(super) type Export = Ticket;
 
 /// The answer to it.
-pub(super) type Exported = (Ticket, Result<Buffer, Reason>);
+pub(super) type Exported = (Ticket, Result<Shared, Reason>);
+
+/// What is known of a fence of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FenceState {
+    /// Its command was not answered yet, and maybe not done.
+    Waits {
+        /// What the command waits for; `None` if only earlier ones.
+        running: Option<crate::fence::Ticket>,
+    },
+    /// It has passed.
+    Passed,
+    /// No command has had it.
+    Unknown,
+}
 
 impl<D: Display> Backend<D> {
     /// What a resource is, for those who decide whether it may leave.
@@ -63,7 +79,7 @@ impl<D: Display> Backend<D> {
     /// move to a memory file the first time, and stay there until the renderer
     /// takes them over; the charge for them stays the same. What the renderer
     /// has is shared by it, and comes with [`Backend::next_export`].
-    pub fn export(&mut self, described: &Description, ticket: Ticket) -> Sharing {
+    pub fn export(&mut self, described: &Description, ticket: Ticket) -> Sharing<Buffer> {
         let id = ResourceId(described.resource);
         if !self.resources.is_generation(id, described.generation) {
             return Sharing::Done(Err(Reason::Gone));
@@ -83,7 +99,7 @@ impl<D: Display> Backend<D> {
                 Sharing::Later
             }
             Some(rendering) if rendering.queue().shares_textures() => {
-                Sharing::Done(Err(Reason::TooManyQuestions))
+                Sharing::Done(Err(Reason::Busy))
             }
             _ => Sharing::Done(Err(Reason::RendererSharesNothing)),
         }
@@ -91,8 +107,40 @@ impl<D: Display> Backend<D> {
 
     /// What [`Backend::export`] did not have at once. It comes once for each
     /// ticket, also if the resource or everything else is gone.
-    pub fn next_export(&mut self) -> Option<(Ticket, Result<Buffer, Reason>)> {
+    pub fn next_export(&mut self) -> Option<(Ticket, Result<Shared, Reason>)> {
         self.exported.pop_front()
+    }
+
+    /// Whether [`Backend::next_export`] has something.
+    pub fn has_exports(&self) -> bool {
+        !self.exported.is_empty()
+    }
+
+    /// A sync file of a fence of the guest, which the renderer makes: it comes
+    /// with [`Backend::next_export`]. A fence that does not wait for the renderer
+    /// passes soon, and may be asked for again.
+    pub(crate) fn export_fence(&mut self, state: FenceState, ticket: Ticket) -> Sharing<OwnedFd> {
+        let has_room = self.renderer_has_room();
+        let exports = |rendering: &&mut Rendering| rendering.queue().exports_fences();
+        let Some(rendering) = self.rendering.as_mut().filter(exports) else {
+            return Sharing::Done(Err(Reason::NoFences));
+        };
+        let job = match state {
+            FenceState::Unknown => return Sharing::Done(Err(Reason::UnknownFence)),
+            FenceState::Passed => None,
+            FenceState::Waits { running } => {
+                let job = running.and_then(|command| rendering.job_of(command));
+                if job.is_none() {
+                    return Sharing::Done(Err(Reason::Busy));
+                }
+                job
+            }
+        };
+        if !has_room {
+            return Sharing::Done(Err(Reason::Busy));
+        }
+        self.render_aside(Work::ExportFence { job }, Expected::Fence { ticket });
+        Sharing::Later
     }
 
     pub(super) fn finish_export(
@@ -102,9 +150,20 @@ impl<D: Display> Backend<D> {
         picture: Result<DmaBuf, RenderError>,
     ) {
         let exported = match picture {
-            Ok(picture) => Ok(buffer_of(generation, picture)),
+            Ok(picture) => Ok(Shared::Buffer(buffer_of(generation, picture))),
             Err(error) => {
                 self.warn("a resource cannot be shared", &error);
+                Err(Reason::RendererFailed)
+            }
+        };
+        self.exported.push_back((ticket, exported));
+    }
+
+    pub(super) fn finish_fence(&mut self, ticket: Export, fence: Result<OwnedFd, RenderError>) {
+        let exported = match fence {
+            Ok(fence) => Ok(Shared::Fence(fence)),
+            Err(error) => {
+                self.warn("a fence cannot be exported", &error);
                 Err(Reason::RendererFailed)
             }
         };

@@ -41,6 +41,7 @@ use crate::throttle::Throttle;
 use blob_picture::BlobPictures;
 use context::EarlyStream;
 use export::Exported;
+pub(crate) use export::FenceState;
 use rendering::Rendering;
 pub use rendering::{RenderNews, RenderStatistics};
 use scanout_memory::ScanoutMemory;

@@ -116,6 +116,8 @@ pub(super) enum Expected {
     Share { resource: ResourceId },
     /// Another device model gets the memory of a resource.
     Export { ticket: Export, generation: u64 },
+    /// Another device model gets a fence.
+    Fence { ticket: Export },
     /// What changed in a shared picture is drawn.
     Drawn {
         index: usize,
@@ -127,6 +129,27 @@ pub(super) enum Expected {
     },
     /// Nobody waits for it.
     Aside,
+}
+
+impl Expected {
+    /// The command that waits for it.
+    fn command(&self) -> Option<Ticket> {
+        match self {
+            Self::Command(ticket)
+            | Self::Context { ticket, .. }
+            | Self::Resource { ticket, .. }
+            | Self::Unimported { ticket, .. }
+            | Self::Attachment { ticket, .. }
+            | Self::Backing { ticket, .. } => Some(*ticket),
+            Self::Read { flush, .. } | Self::Drawn { flush, .. } => *flush,
+            Self::Import { .. }
+            | Self::Promotion { .. }
+            | Self::Share { .. }
+            | Self::Export { .. }
+            | Self::Fence { .. }
+            | Self::Aside => None,
+        }
+    }
 }
 
 impl Rendering {
@@ -164,6 +187,13 @@ impl Rendering {
         }
     }
 
+    /// The job whose end is that of a command.
+    pub(super) fn job_of(&self, command: Ticket) -> Option<JobId> {
+        let mut all = self.expected.iter();
+        let (job, _) = all.find(|(_, expected)| expected.command() == Some(command))?;
+        Some(*job)
+    }
+
     pub(super) fn next_mirror(&mut self) -> MirrorId {
         self.last_mirror = self.last_mirror.wrapping_add(1);
         MirrorId(self.last_mirror)
@@ -178,7 +208,7 @@ impl Rendering {
     pub(super) fn reset(&mut self) -> Vec<Export> {
         let expected = self.expected.drain();
         let unanswered = expected.filter_map(|(_, expected)| match expected {
-            Expected::Export { ticket, .. } => Some(ticket),
+            Expected::Export { ticket, .. } | Expected::Fence { ticket } => Some(ticket),
             _ => None,
         });
         let unanswered = unanswered.collect();
@@ -387,6 +417,11 @@ impl<D: Display> Backend<D> {
                 let missing = RenderError::Impossible("sharing without a picture");
                 let picture = result.and_then(|()| completion.shared.ok_or(missing));
                 self.finish_export(ticket, generation, picture);
+            }
+            Expected::Fence { ticket } => {
+                let missing = RenderError::Impossible("exporting without a fence");
+                let fence = result.and_then(|()| completion.fence.ok_or(missing));
+                self.finish_fence(ticket, fence);
             }
             Expected::Drawn {
                 index,

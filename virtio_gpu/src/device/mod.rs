@@ -118,6 +118,8 @@ pub struct Device<D> {
     memory: Option<Arc<GuestMemoryMmap>>,
     queues: Queues,
     waiting: Waiting<Answer>,
+    /// The highest id of a fence that the driver has asked for.
+    newest_fence: Option<u64>,
     throttle: Throttle,
     /// Bytes of the longest answer that the device gives.
     longest_answer: u64,
@@ -180,6 +182,7 @@ impl<D: Display> Device<D> {
             memory: None,
             queues: Queues::default(),
             waiting: Waiting::default(),
+            newest_fence: None,
             throttle: Throttle::default(),
             longest_answer: HEADER_BYTES
                 .saturating_add(longest_capset.unwrap_or(0))
@@ -311,6 +314,7 @@ impl<D: Display> Device<D> {
         self.queues = Queues::default();
         self.backend.reset();
         self.features = Features::empty();
+        self.newest_fence = None;
         self.config.events_read = 0;
         self.quiescing = None;
         self.held = None;

@@ -198,6 +198,7 @@ impl<D: Display> Device<D> {
                 return;
             }
         };
+        self.newest_fence = self.newest_fence.max(request.header.fence());
         answer.header = Some(request.header);
         let outcome = self
             .backend

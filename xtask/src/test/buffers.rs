@@ -67,12 +67,13 @@ const CHECKS: [(&str, &[&str]); 16] = [
 
 /// The renderer of this workspace, on the guest's GPU.
 const SHARING: (&str, GuestTests) = (
-    "buffers: textures of the renderer as dma-bufs",
+    "buffers: textures of the renderer as dma-bufs, fences as sync files",
     GuestTests {
         target: "virgl_sharing",
         names: &[
             "a_texture_is_exported_and_imported_again",
             "an_image_of_gbm_is_drawn_into_where_it_is",
+            "a_fence_of_a_drawing_is_a_sync_file_that_gets_readable",
         ],
     },
 );

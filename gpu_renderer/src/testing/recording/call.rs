@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// A call of a method of [`crate::Renderer`], whether or not it succeeded.
-/// Only `capsets`, `shares_textures` and `poll` are not written down.
+/// Only `capsets`, `shares_textures`, `exports_fences` and `poll` are not written
+/// down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the method's arguments")]
 pub enum Call {
@@ -70,6 +71,8 @@ pub enum Call {
     },
     /// [`crate::Renderer::create_fence`].
     CreateFence { timeline: Timeline, fence: FenceId },
+    /// [`crate::Renderer::export_fence`].
+    ExportFence { fence: Option<FenceId> },
 }
 
 /// A method of [`crate::Renderer`] that can fail.
@@ -91,6 +94,7 @@ pub enum Method {
     ReadBack,
     Submit,
     CreateFence,
+    ExportFence,
 }
 
 impl Call {
@@ -112,6 +116,7 @@ impl Call {
             Self::ReadBack { .. } => Method::ReadBack,
             Self::Submit { .. } => Method::Submit,
             Self::CreateFence { .. } => Method::CreateFence,
+            Self::ExportFence { .. } => Method::ExportFence,
             Self::Revoke | Self::Reset => return None,
         })
     }

@@ -1,6 +1,8 @@
 //! What a [`super::Recording`] is in the middle of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::thread::ThreadId;
 
 use super::shared::Sharing;
@@ -84,6 +86,9 @@ pub(super) struct Fences {
     pending: BTreeMap<Timeline, FenceId>,
     /// The newest of each timeline that has, and was not reported.
     passed: BTreeMap<Timeline, FenceId>,
+    /// Those that are held, each with the other ends of what was exported of it:
+    /// they are closed when it passes.
+    held: BTreeMap<FenceId, (Timeline, Vec<UnixStream>)>,
 }
 
 impl Fences {
@@ -92,11 +97,12 @@ impl Fences {
             return Err(RenderError::Impossible("a fence number that goes back"));
         }
         self.last = Some(fence);
-        let line = match self.is_held {
-            true => &mut self.pending,
-            false => &mut self.passed,
-        };
-        line.insert(timeline, fence);
+        if self.is_held {
+            self.held.insert(fence, (timeline, Vec::new()));
+            self.pending.insert(timeline, fence);
+        } else {
+            self.passed.insert(timeline, fence);
+        }
         Ok(())
     }
 
@@ -107,11 +113,13 @@ impl Fences {
     pub(super) fn release(&mut self) {
         self.is_held = false;
         self.passed.append(&mut self.pending);
+        self.held.clear();
     }
 
     pub(super) fn pass(&mut self, timeline: Timeline) {
         if let Some(fence) = self.pending.remove(&timeline) {
             self.passed.insert(timeline, fence);
+            self.held.retain(|_, (of, _)| *of != timeline);
         }
     }
 
@@ -129,10 +137,26 @@ impl Fences {
         };
         self.pending.retain(stays);
         self.passed.retain(stays);
+        self.held
+            .retain(|fence, (timeline, _)| stays(timeline, &mut fence.clone()));
+    }
+
+    /// A file that is readable when the fence has passed.
+    pub(super) fn export(&mut self, fence: Option<FenceId>) -> Result<OwnedFd, RenderError> {
+        let failed = |error: std::io::Error| RenderError::System {
+            call: "socketpair",
+            code: error.raw_os_error().unwrap_or(0),
+        };
+        let (given, kept) = UnixStream::pair().map_err(failed)?;
+        if let Some((_, others)) = fence.and_then(|fence| self.held.get_mut(&fence)) {
+            others.push(kept);
+        }
+        Ok(given.into())
     }
 
     fn clear(&mut self) {
         self.pending.clear();
         self.passed.clear();
+        self.held.clear();
     }
 }
