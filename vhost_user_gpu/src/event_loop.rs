@@ -121,6 +121,7 @@ impl<'a, D: Display + FrontEndSocket> EventLoop<'a, D> {
     /// Says what the renderer was needed for, where there is one.
     pub(crate) fn log_rendering(&self) {
         self.session.log_rendering();
+        self.session.log_frames();
     }
 
     /// The device for the next front end; this one's connection is closed.

@@ -20,6 +20,7 @@ pub mod queue;
 pub mod resource;
 pub mod scanout;
 mod share;
+pub mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod throttle;
@@ -31,3 +32,4 @@ pub use device::{
 pub use error::{CommandError, DeviceError};
 pub use limits::Limits;
 pub use queue::QueueSetup;
+pub use statistics::{FrameStatistics, Frames};

@@ -26,6 +26,8 @@ pub struct HostPixels {
     /// Earlier pictures, the newest last. A display may still be busy with them.
     spares: Vec<Spare>,
     home: Home,
+    /// Bytes copied since somebody asked.
+    copied_bytes: u64,
 }
 
 /// A picture that is being made.
@@ -65,7 +67,17 @@ impl HostPixels {
             next: None,
             spares: Vec::new(),
             home: Home::Private,
+            copied_bytes: 0,
         }
+    }
+
+    /// Bytes that were copied into the picture's memory since the last call.
+    pub fn take_copied_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.copied_bytes)
+    }
+
+    fn note_copy(&mut self, bytes: u64) {
+        self.copied_bytes = self.copied_bytes.saturating_add(bytes);
     }
 
     /// Size, stride and format.
@@ -94,6 +106,7 @@ impl HostPixels {
         let file = MemfdAllocator.allocate(&BufferRequest { layout })?;
         if let Some(current) = &self.current {
             current.memory().copy_to_volatile_slice(file.memory());
+            self.note_copy(layout.size());
         }
         self.current = Some(Arc::new(file));
         self.spares.clear();
@@ -158,9 +171,12 @@ impl HostPixels {
                 stale: damage(self.layout.bounds()),
             },
         };
+        let mut copied_bytes = 0_u64;
         for stale in stale.rects().iter().filter(|stale| !rect.contains(stale)) {
             copy_rect(current, &pixels, *stale).map_err(TransferError::Storage)?;
+            copied_bytes = copied_bytes.saturating_add(bytes_of(*stale));
         }
+        self.note_copy(copied_bytes);
         let drawn = damage(rect);
         self.next = Some(Next { pixels, drawn });
         Ok(())
@@ -195,7 +211,9 @@ impl HostPixels {
             }
         };
         let stride = u64::from(self.layout.stride());
-        copy::gather(backing, offset, stride, target, rect).map_err(TransferError::Copy)
+        copy::gather(backing, offset, stride, target, rect).map_err(TransferError::Copy)?;
+        self.note_copy(bytes_of(rect));
+        Ok(())
     }
 
     /// Shows what was transferred, or forgets it where that failed. The
@@ -215,6 +233,7 @@ impl HostPixels {
             (TransferEnd::Done, Home::Shared, Some(current)) => {
                 // Shared since the transfer began.
                 pixels.memory().copy_to_volatile_slice(current.memory());
+                self.note_copy(self.layout.size());
                 return;
             }
             (TransferEnd::Done, ..) => {
@@ -303,6 +322,10 @@ fn allocate(
 /// Whether no display has the picture.
 fn is_free(pixels: &Arc<Buffer>) -> bool {
     Arc::strong_count(pixels) == 1
+}
+
+fn bytes_of(rect: Rect) -> u64 {
+    rect.area().saturating_mul(4)
 }
 
 fn damage(rect: Rect) -> Damage {

@@ -123,6 +123,19 @@ impl<D: Display + FrontEndSocket> Session<D> {
         }
     }
 
+    /// Says what the guest's frames have cost, way by way.
+    pub(crate) fn log_frames(&self) {
+        for (way, frames) in self.device.backend().frame_statistics().ways() {
+            if frames.taken > 0 {
+                let bytes = frames.bytes_per_frame();
+                log::info!(
+                    "frames of {way}: {}, {bytes} bytes copied for each",
+                    frames.taken
+                );
+            }
+        }
+    }
+
     /// The device for another front end: as new, without anything of this one.
     pub(crate) fn into_new_device(self) -> Device<D> {
         let mut device = self.device;

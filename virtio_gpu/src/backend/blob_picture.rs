@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use gpu_buffer::{DrmFourcc, GuestPages, Layout, SharePages};
-use gpu_display::{Display, DisplayError, DmaBuf, Frame, PixelSource};
+use gpu_display::{Display, DisplayError, DmaBuf, Frame, PixelSource, Presented};
 
 use super::picture_files::ReadBackAllocator;
 use super::{Backend, Left, Outcome, Step, refused};
@@ -134,7 +134,12 @@ impl<D: Display> Backend<D> {
             damage: scanout.damage.rects(),
         };
         match self.display.present(surface, &frame) {
-            Ok(presented) => scanout.note(presented),
+            Ok(presented) => {
+                if presented == Presented::Taken {
+                    self.frames.blobs_shared.take();
+                }
+                scanout.note(presented)
+            }
             Err(error @ DisplayError::DmaBufRefused { .. }) => {
                 refused(&mut self.throttle, "copies are shown", index, &error);
                 if let Some(pictures) = &mut self.blobs {
@@ -221,7 +226,8 @@ impl<D: Display> Backend<D> {
             otherwise: &mut *self.allocator,
         };
         match copying.advance(&from, &mut allocator, pixels) {
-            Ok(Copied { news, .. }) => {
+            Ok(Copied { news, bytes }) => {
+                self.frames.blobs_copied.copy(bytes);
                 for rect in news.rects() {
                     scanout.damage.add(*rect);
                 }

@@ -37,6 +37,7 @@ use crate::limits::Limits;
 use crate::protocol::{Command, Features, QueueKind, Request, ResourceId, ScanoutId, Success};
 use crate::resource::ResourceTable;
 use crate::scanout::{Pace, Scanout};
+use crate::statistics::FrameStatistics;
 use crate::throttle::Throttle;
 use blob_picture::BlobPictures;
 use context::EarlyStream;
@@ -112,6 +113,7 @@ pub struct Backend<D> {
     early_stream: Option<EarlyStream>,
     /// The scanout that is presented first: one that was refused last time.
     first_presented: usize,
+    frames: FrameStatistics,
     throttle: Throttle,
 }
 
@@ -139,6 +141,7 @@ impl<D: Display> Backend<D> {
             long_transfer: None,
             early_stream: None,
             first_presented: 0,
+            frames: FrameStatistics::default(),
             throttle: Throttle::default(),
         }
     }
@@ -183,6 +186,11 @@ impl<D: Display> Backend<D> {
     /// All scanouts, in the order of their ids, for statistics and tests.
     pub fn scanouts(&self) -> &[Scanout] {
         &self.scanouts
+    }
+
+    /// What the frames of all scanouts have cost since the device was made.
+    pub fn frame_statistics(&self) -> FrameStatistics {
+        self.frames
     }
 
     /// Carries a command out, or begins to.

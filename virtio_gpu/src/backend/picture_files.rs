@@ -73,7 +73,10 @@ impl<D: Display> Backend<D> {
             return;
         };
         match pixels.move_to_file() {
-            Ok(()) => self.in_files.push(id),
+            Ok(()) => {
+                self.in_files.push(id);
+                self.count_copies(id);
+            }
             Err(error) => refused(&mut self.throttle, "no memory file", scanout, &error),
         }
     }

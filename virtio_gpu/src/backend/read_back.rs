@@ -153,6 +153,9 @@ impl<D: Display> Backend<D> {
         for rect in &rects {
             let bytes = rect.area().saturating_mul(4);
             statistics.read_bytes = statistics.read_bytes.saturating_add(bytes);
+            if let Target::Scanout(_) = job.target {
+                self.frames.textures_read.copy(bytes);
+            }
         }
         let work = Work::ReadBack(ReadBack {
             resource: resource_id(job.resource),

@@ -288,7 +288,18 @@ impl<D: Display> Backend<D> {
                 scanout.damage = later;
                 Step::More
             }
-            Ok(presented) => scanout.note(presented),
+            Ok(presented) => {
+                let step = scanout.note(presented);
+                if presented == Presented::Taken {
+                    let way = match &scanout.source {
+                        Source::Mirror(_) => &mut self.frames.textures_read,
+                        Source::Copied(_) => &mut self.frames.blobs_copied,
+                        _ => &mut self.frames.transferred,
+                    };
+                    way.take();
+                }
+                step
+            }
             Err(error) => {
                 refused(&mut self.throttle, "no picture", index, &error);
                 Step::Done

@@ -177,6 +177,9 @@ impl<D: Display> Backend<D> {
         };
         match self.display.present(surface, &frame) {
             Ok(presented) => {
+                if presented == Presented::Taken {
+                    self.frames.textures_shared.take();
+                }
                 if presented == Presented::Taken
                     && let Some(rendering) = &mut self.rendering
                 {

@@ -159,10 +159,21 @@ impl<D: Display> Backend<D> {
         rect: Rect,
         offset: u64,
     ) -> Result<Success, CommandError> {
-        self.resources
+        let done = self
+            .resources
             .get(id)?
-            .transfer(id, &mut *self.allocator, offset, rect)?;
-        Ok(Success::NoData)
+            .transfer(id, &mut *self.allocator, offset, rect);
+        self.count_copies(id);
+        done.map(|()| Success::NoData)
+    }
+
+    /// Adds what was copied into a 2D resource to the statistics.
+    pub(super) fn count_copies(&mut self, id: ResourceId) {
+        if let Ok(resource) = self.resources.get(id)
+            && let Some(pixels) = resource.host()
+        {
+            self.frames.transferred.copy(pixels.take_copied_bytes());
+        }
     }
 
     fn end_transfer(&mut self, id: ResourceId, outcome: &Result<Success, CommandError>) {
@@ -180,6 +191,7 @@ impl<D: Display> Backend<D> {
         if let Some(pixels) = resource.host() {
             pixels.end_transfer(end, keep);
         }
+        self.count_copies(id);
     }
 
     /// The renderer copies where it has the contents.

@@ -16,6 +16,7 @@ mod support;
 
 mod backpressure;
 mod contexts;
+mod copies;
 mod cursors;
 mod early_streams;
 mod exports;
