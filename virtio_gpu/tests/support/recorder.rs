@@ -6,7 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use gpu_buffer::{Buffer, DrmFourcc, Layout, Rect, copy};
+use gpu_buffer::{
+    Access, Buffer, DrmFourcc, DrmModifier, ExportedImage, ExportedPlane, ImportOptions, Layout,
+    PlanePlace, Rect, Unsealed, copy, import,
+};
 use gpu_display::{
     Display, DisplayError, DmaBuf, Event, Frame, Freshness, Mode, Output, PictureMemory,
     PixelSource, PollFd, Position, Presented, Query, SurfaceId, SurfaceIds, SurfaceRequest,
@@ -106,7 +109,7 @@ impl Recorder {
         self.records.iter().filter(frame).count()
     }
 
-    /// Takes a frame in a dma-buf, which is a linear memory file.
+    /// Takes a frame in a dma-buf, which is linear and may be a memory file.
     fn present_shared(
         &mut self,
         surface: SurfaceId,
@@ -118,11 +121,7 @@ impl Recorder {
         let layout = Layout::with_stride(size.0, size.1, plane.stride, picture.format)?;
         assert_eq!((frame.layout.width(), frame.layout.height()), size);
         assert_eq!(picture.modifier, 0);
-        let mut bytes = vec![0; layout.size() as usize];
-        let file = File::from(plane.fd.try_clone().unwrap());
-        file.read_exact_at(&mut bytes, plane.offset.into()).unwrap();
-        let memory = VolatileSlice::from(&mut bytes[..]);
-        let pixels = words(&memory, &layout, frame.crop)?;
+        let pixels = read_shared(picture, &layout, frame.crop)?;
         self.held = Some(Arc::clone(picture));
         self.records.push(Record::PresentedShared {
             surface,
@@ -136,6 +135,51 @@ impl Recorder {
     pub fn only_surface(&self) -> SurfaceId {
         assert_eq!(self.surfaces.len(), 1);
         *self.surfaces.keys().next().unwrap()
+    }
+}
+
+/// All of a picture in a dma-buf, as XRGB words.
+pub fn read_whole(picture: &DmaBuf) -> Vec<u32> {
+    let (width, height) = (picture.width, picture.height);
+    let stride = picture.planes[0].stride;
+    let layout = Layout::with_stride(width, height, stride, picture.format).unwrap();
+    read_shared(picture, &layout, layout.bounds()).unwrap()
+}
+
+/// A part of a picture in a dma-buf, as XRGB words.
+fn read_shared(picture: &DmaBuf, layout: &Layout, crop: Rect) -> Result<Vec<u32>, DisplayError> {
+    let plane = &picture.planes[0];
+    let mut bytes = vec![0; layout.size() as usize];
+    let file = File::from(plane.fd.try_clone().unwrap());
+    if file.read_exact_at(&mut bytes, plane.offset.into()).is_ok() {
+        let memory = VolatileSlice::from(&mut bytes[..]);
+        return words(&memory, layout, crop);
+    }
+    // A real one is mapped, not read.
+    let options = ImportOptions {
+        access: Access::Read,
+        unsealed: Unsealed::Refuse,
+    };
+    let imported = import(exported(picture), options)?;
+    let mapped = imported.map(0, layout.bounds(), Access::Read)?;
+    words(&mapped.memory(), layout, crop)
+}
+
+/// A picture in one plane as a compositor imports it.
+fn exported(picture: &DmaBuf) -> ExportedImage {
+    let plane = &picture.planes[0];
+    ExportedImage {
+        width: picture.width,
+        height: picture.height,
+        format: picture.format,
+        modifier: DrmModifier::Linear,
+        planes: vec![ExportedPlane {
+            fd: plane.fd.try_clone().unwrap(),
+            place: PlanePlace {
+                offset: plane.offset.into(),
+                stride: plane.stride,
+            },
+        }],
     }
 }
 
