@@ -6,6 +6,7 @@
     reason = "sizes are the probe's own, and overflow checks stay on in every profile"
 )]
 
+mod blob;
 mod check;
 mod choose;
 mod cycle;
@@ -66,6 +67,8 @@ enum Command {
     Heap,
     /// Make a dma-buf of scattered pages, and see that it is those pages
     Pages,
+    /// Show a guest's blob on a screen, and see that it is the guest's pages
+    Blob,
     /// Make GBM images for each use, let them outlive their allocator, and import what is no image
     Uses {
         /// The driver
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Fence => fence::run(),
         Command::Heap => heap::run(),
         Command::Pages => pages::run(),
+        Command::Blob => blob::run(),
         Command::Uses { driver } => uses::run(&driver),
         Command::Window { source, frames } => window::run(&source, frames),
         Command::Device(arguments) => device::run(&arguments),

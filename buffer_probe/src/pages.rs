@@ -17,14 +17,17 @@ use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, VolatileSlice};
 use crate::error::{Error, Result};
 use crate::source::absent;
 
-const PAGE: u32 = 4096;
+/// Bytes of a page.
+pub(crate) const PAGE: u32 = 4096;
+/// Of the memory file.
+const FILE: u64 = 8 * 4096;
 /// Where each page of the dma-buf is in the file; the third and fourth are neighbours there, too.
 const ORDER: [u32; 5] = [6, 0, 3, 4, 1];
 
 /// Makes the dma-buf and compares.
 pub(crate) fn run() -> Result<()> {
     let allocator = UdmabufAllocator::open().map_err(absent)?;
-    let file = memory_file(SealFlag::F_SEAL_SHRINK)?;
+    let file = memory_file(FILE, SealFlag::F_SEAL_SHRINK)?;
     for page in 0..8_u8 {
         let bytes = [page; 4096];
         file.write_all_at(&bytes, u64::from(page) * u64::from(PAGE))
@@ -78,7 +81,7 @@ fn refuses_bad_seals(allocator: &UdmabufAllocator) -> Result<()> {
         SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_WRITE,
     ];
     for seals in wrong {
-        let file = memory_file(seals)?;
+        let file = memory_file(FILE, seals)?;
         match allocator.share_pages(&ranges(&file)) {
             Err(BufferError::Udmabuf(_)) => {}
             other => {
@@ -89,11 +92,12 @@ fn refuses_bad_seals(allocator: &UdmabufAllocator) -> Result<()> {
     Ok(())
 }
 
-fn memory_file(seals: SealFlag) -> Result<File> {
+/// A memory file of so many bytes, as a VMM makes them.
+pub(crate) fn memory_file(bytes: u64, seals: SealFlag) -> Result<File> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let file = memfd_create(c"guest", flags).map_err(|errno| errno.into());
     let file = File::from(file.map_err(Error::io("make a memory file"))?);
-    file.set_len(u64::from(8 * PAGE))
+    file.set_len(bytes)
         .map_err(Error::io("size a memory file"))?;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))
         .map_err(|errno| Error::io("seal a memory file")(errno.into()))?;

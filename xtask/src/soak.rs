@@ -9,7 +9,11 @@ use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::progress::Stage;
 use crate::setup;
+use crate::test::buffers;
 use crate::workspace::{Workspace, cargo};
+
+/// One in how many iterations `cargo xtask test` does.
+pub(crate) const TEST_FRACTION: u64 = 100;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -19,14 +23,23 @@ const LIMIT: Duration = Duration::from_secs(3600);
 pub(crate) struct SoakArgs {
     /// Do one in N iterations
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) fraction: u64,
+    fraction: u64,
+    /// Run the gates that need the device nodes of a guest instead: those of the allocators
+    #[arg(long)]
+    guest: bool,
     /// The gates to run, by parts of their names; all when none is named
-    pub(crate) gates: Vec<String>,
+    gates: Vec<String>,
 }
 
 /// Runs the gates and shows a line for each; returns whether all hold.
 pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
-    let status = run_gates(workspace, arguments, |line| println!("{line}"))?;
+    if arguments.guest {
+        setup::ensure_build(workspace)?;
+        return buffers::soak(workspace, arguments.fraction, &arguments.gates);
+    }
+    let status = run_gates(workspace, arguments.fraction, &arguments.gates, |line| {
+        println!("{line}");
+    })?;
     if !status.success() {
         let log = log(workspace);
         println!("what the gates and the daemons said: {}", log.display());
@@ -37,7 +50,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
 /// Runs the gates and hands over the line of each as it comes: it begins with PASS or FAIL.
 pub(crate) fn run_gates(
     workspace: &Workspace,
-    arguments: &SoakArgs,
+    fraction: u64,
+    gates: &[String],
     show: impl FnMut(&str),
 ) -> Result<ExitStatus> {
     setup::ensure_build(workspace)?;
@@ -56,8 +70,8 @@ pub(crate) fn run_gates(
     let mut command = process::tied_command(&workspace.programs().join("soak"));
     command
         .arg(workspace.programs().join("vhost-user-gpu"))
-        .arg(arguments.fraction.to_string())
-        .args(&arguments.gates);
+        .arg(fraction.to_string())
+        .args(gates);
     let log = log(workspace);
     let mut gates = Process::spawn("the leak gates", command, &log)?;
     follow(&mut gates, &log, show)

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::progress;
 use crate::rig::{DeviceKind, Options, Renderer, Session};
 use crate::setup::{self, Purpose};
+use crate::soak;
 use crate::test::report::{Outcome, Report};
 use crate::workspace::Workspace;
 
@@ -22,10 +23,9 @@ use render_node::GuestTests;
 const LIMIT: Duration = Duration::from_secs(120);
 /// The probe's exit code where the machine lacks what was asked for.
 const ABSENT: i32 = 77;
-const CYCLES: &str = "1000";
 
 /// The name of a check and what the probe is told.
-const CHECKS: [(&str, &[&str]); 16] = [
+const CHECKS: [(&str, &[&str]); 13] = [
     ("buffers: memfd", &["share", "memfd"]),
     ("buffers: udmabuf", &["share", "udmabuf"]),
     ("buffers: dumb on virtio_gpu", &["share", "dumb@virtio_gpu"]),
@@ -33,6 +33,7 @@ const CHECKS: [(&str, &[&str]); 16] = [
     ("buffers: GBM on virgl", &["share", "gbm@virtio_gpu"]),
     ("buffers: uses of GBM", &["uses", "virtio_gpu"]),
     ("buffers: scattered pages as a dma-buf", &["pages"]),
+    ("buffers: a guest's blob is shown where it is", &["blob"]),
     ("buffers: dma-bufs of a heap", &["heap"]),
     ("buffers: a device's fence is waited for", &["fence"]),
     (
@@ -47,23 +48,19 @@ const CHECKS: [(&str, &[&str]); 16] = [
         "buffers: GBM is chosen for scanout",
         &["choose", "scanout", "gbm"],
     ),
-    (
-        "buffers: memfd leaves nothing",
-        &["cycle", "memfd", "--count", CYCLES],
-    ),
-    (
-        "buffers: udmabuf leaves nothing",
-        &["cycle", "udmabuf", "--count", CYCLES],
-    ),
-    (
-        "buffers: dumb buffers leave nothing",
-        &["cycle", "dumb@virtio_gpu", "--count", CYCLES],
-    ),
-    (
-        "buffers: GBM on virgl leaves nothing",
-        &["cycle", "gbm@virtio_gpu", "--count", CYCLES],
-    ),
 ];
+
+/// What is made, exported and dropped again and again, and how the probe calls it.
+const LEAK_GATES: [(&str, &str); 4] = [
+    ("buffers: memfd leaves nothing", "memfd"),
+    ("buffers: udmabuf leaves nothing", "udmabuf"),
+    ("buffers: dumb buffers leave nothing", "dumb@virtio_gpu"),
+    ("buffers: GBM on virgl leaves nothing", "gbm@virtio_gpu"),
+];
+/// How often, in full.
+const CYCLES: u64 = 100_000;
+/// An emulated GPU takes 20 ms for one, and the machine may be busy.
+const CYCLE_LIMIT: Duration = Duration::from_millis(100);
 
 /// The renderer of this workspace, on the guest's GPU.
 const SHARING: (&str, GuestTests) = (
@@ -97,23 +94,25 @@ const ON_A_DESKTOP: [(&str, DeskTest); 3] = [
 pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -> Result<()> {
     let named = |name: &str| only.is_empty() || only.iter().any(|text| name.contains(text));
     let wanted: Vec<_> = CHECKS.iter().filter(|(name, _)| named(name)).collect();
+    let gates: Vec<_> = LEAK_GATES.iter().filter(|(name, _)| named(name)).collect();
     let on_a_desktop: Vec<_> = ON_A_DESKTOP
         .iter()
         .filter(|(name, _)| named(name))
         .collect();
     let (sharing, tests) = SHARING;
     let sharing = named(sharing).then_some(sharing);
-    if wanted.is_empty() && on_a_desktop.is_empty() && sharing.is_none() {
+    let nothing = wanted.is_empty() && gates.is_empty() && on_a_desktop.is_empty();
+    if nothing && sharing.is_none() {
         return Ok(());
     }
     if !cfg!(target_arch = "x86_64") {
         let wanted = wanted.iter().map(|(name, _)| *name);
+        let gates = gates.iter().map(|(name, _)| *name);
         let on_a_desktop = on_a_desktop.iter().map(|(name, _)| *name);
-        for name in wanted.chain(sharing).chain(on_a_desktop) {
-            let why = "the guest rig needs an x86-64 host".to_owned();
-            report.check(name, || Ok(Outcome::Skipped(why)))?;
-        }
-        return Ok(());
+        return skip(
+            wanted.chain(gates).chain(sharing).chain(on_a_desktop),
+            report,
+        );
     }
     // Before the boot: the guest does not see every file that comes later.
     let sharing = sharing.map(|name| (name, tests.build(workspace)));
@@ -125,7 +124,10 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
         }
     };
     for (name, words) in wanted {
-        report.check(name, || probe(&mut session, words))?;
+        report.check(name, || probe(&mut session, words, LIMIT))?;
+    }
+    for (name, source) in gates {
+        report.check(name, || repeat(&mut session, source, soak::TEST_FRACTION))?;
     }
     if let Some((name, program)) = sharing {
         report.check(name, || tests.run(&mut session, &program?))?;
@@ -145,6 +147,32 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
         }
     }
     session.quit()
+}
+
+/// Boots the same guest for the leak gates alone, and does one in `fraction` of their iterations;
+/// returns whether all hold.
+pub(crate) fn soak(workspace: &Workspace, fraction: u64, only: &[String]) -> Result<bool> {
+    let named = |name: &str| only.is_empty() || only.iter().any(|text| name.contains(text));
+    let gates = LEAK_GATES.iter().filter(|(name, _)| named(name));
+    let mut report = Report::default();
+    if !cfg!(target_arch = "x86_64") {
+        skip(gates.map(|(name, _)| *name), &mut report)?;
+        return Ok(report.finish());
+    }
+    let (mut session, _) = boot(workspace)?;
+    for (name, source) in gates {
+        report.check(name, || repeat(&mut session, source, fraction))?;
+    }
+    session.quit()?;
+    Ok(report.finish())
+}
+
+fn skip<'a>(names: impl Iterator<Item = &'a str>, report: &mut Report) -> Result<()> {
+    for name in names {
+        let why = "the guest rig needs an x86-64 host".to_owned();
+        report.check(name, || Ok(Outcome::Skipped(why)))?;
+    }
+    Ok(())
 }
 
 /// A guest, and our daemon's program.
@@ -168,11 +196,23 @@ fn boot(workspace: &Workspace) -> Result<(Session, PathBuf)> {
     Ok((session, daemon))
 }
 
-fn probe(session: &mut Session, words: &[&str]) -> Result<Outcome> {
+/// Makes and drops the images of a source: one in `fraction` of [`CYCLES`].
+fn repeat(session: &mut Session, source: &str, fraction: u64) -> Result<Outcome> {
+    let count = CYCLES.div_euclid(fraction).max(1);
+    let factor = u32::try_from(count).unwrap_or(u32::MAX);
+    let limit = LIMIT.saturating_add(CYCLE_LIMIT.saturating_mul(factor));
+    probe(
+        session,
+        &["cycle", source, "--count", &count.to_string()],
+        limit,
+    )
+}
+
+fn probe(session: &mut Session, words: &[&str], limit: Duration) -> Result<Outcome> {
     let mut command = vec!["buffer-probe"];
     command.extend(words);
     let job = session.start(&command)?;
-    let (code, output) = session.wait_for_end(&job, LIMIT)?;
+    let (code, output) = session.wait_for_end(&job, limit)?;
     verdict(code, &output).map_err(|error| error.with_logs(|| session.logs()))
 }
 

@@ -8,15 +8,13 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
 use crate::progress::Stage;
-use crate::soak::{self, SoakArgs};
+use crate::soak;
 use crate::test::report::{Outcome, Report};
 use crate::workspace::{self, Workspace};
 
 /// Longer files hide more than one job.
 const LONGEST_FILE: usize = 800;
 const LIMIT: Duration = Duration::from_secs(1800);
-/// One in how many iterations of the leak gates is done.
-const SOAK_FRACTION: u64 = 100;
 
 /// The code is formatted.
 pub(crate) fn format(workspace: &Workspace, report: &mut Report) -> Result<()> {
@@ -170,12 +168,8 @@ pub(crate) fn unit(workspace: &Workspace, report: &mut Report) -> Result<()> {
 
 /// A small part of the leak gates; each is a check.
 pub(crate) fn soak(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    let arguments = SoakArgs {
-        fraction: SOAK_FRACTION,
-        gates: Vec::new(),
-    };
     let mut failed = 0_u64;
-    let status = soak::run_gates(workspace, &arguments, |line| {
+    let status = soak::run_gates(workspace, soak::TEST_FRACTION, &[], |line| {
         let (verdict, gate) = line.split_once(' ').unwrap_or((line, ""));
         if verdict == "PASS" {
             report.count(1, 0, 0);

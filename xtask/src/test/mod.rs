@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check there is, one line each, one summary.
 
-mod buffers;
+pub(crate) mod buffers;
 mod checks;
 mod desktops;
 mod gl;
