@@ -68,6 +68,8 @@ pub const PROTOCOL_FEATURES: u64 = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 13 |
 pub const FEATURES: u64 =
     1 << 1 | 1 << 2 | 1 << 24 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 40;
 
+/// Among what is offered: resources have UUIDs for a driver that wants them.
+pub const RESOURCE_UUID: u64 = 1 << 2;
 /// What is offered besides where the daemon is told to.
 pub const RESOURCE_BLOB: u64 = 1 << 3;
 /// What is offered besides where there is a renderer.

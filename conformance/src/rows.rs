@@ -279,7 +279,7 @@ const RINGS: Place = Test("vhost_user_gpu/tests/rings.rs");
 const NO_INFLIGHT: &str = "INFLIGHT_SHMFD is not offered; W14 shows the refusal";
 const NO_LOG: &str = "LOG_SHMFD is not offered; refusals.rs shows the refusal";
 
-/// The rows about a hostile front end, which only a daemon has.
+/// The rows about a hostile front end or bridge client, which only a daemon has.
 pub const FRONT_END_ROWS: &[(&str, Place)] = &[
     ("W01", REFUSALS),
     ("W02", REFUSALS),
@@ -299,5 +299,6 @@ pub const FRONT_END_ROWS: &[(&str, Place)] = &[
     ("W16", FAULTS),
     ("W17", NotApplicable(NO_LOG)),
     ("W18", FAULTS),
+    ("W21", Test("vhost_user_gpu/tests/resource_bridge.rs")),
     ("W28", Test("vhost_user_gpu/tests/arguments.rs")),
 ];

@@ -370,6 +370,16 @@ fn a_message_larger_than_its_type_says_does_not_go() {
 
 #[test]
 fn no_kind_of_message_leaks_a_descriptor_in_ten_thousand() {
+    each_kind_of_message(10_000);
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn no_kind_of_message_leaks_a_descriptor_in_a_million() {
+    each_kind_of_message(1_000_000);
+}
+
+fn each_kind_of_message(times: u32) {
     let _guard = alone();
     let (ours, mut theirs) = End::pair().unwrap();
     let files = [null(), null(), null()];
@@ -388,7 +398,7 @@ fn no_kind_of_message_leaks_a_descriptor_in_ten_thousand() {
         (vec![0; 3], 2),
         (vec![0; 99], 2),
     ] {
-        for _ in 0..10_000 {
+        for _ in 0..times {
             send_raw(&ours, &bytes, &fds[..attached]);
             drop(theirs.recv(Wait::DontWait));
         }

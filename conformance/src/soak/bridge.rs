@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use msg_socket::{Error, Socket, Wait, send_with_fds};
-use resource_bridge::{Request, Response};
+use resource_bridge::{Request, Response, Uuid};
 
 use super::machine::Machine;
 use super::meter::Course;
 use super::objects::picture;
 use super::{Plan, Rounds, SLACK};
 use crate::daemon::Daemon;
+use crate::message::{assign_uuid, create};
 use crate::wait::{LIMIT, wait_until};
 
 /// How often each kind of question is asked.
@@ -45,22 +46,28 @@ pub(super) fn questions(plan: &Plan) -> Vec<Course> {
     ];
     let daemon = Daemon::start_with(&plan.program, &arguments);
     wait_until("the bridge's socket", || path.exists());
-    let mut machine = Machine::start(&daemon);
+    let mut machine = Machine::start_with_uuids(&daemon);
     machine.succeed(&picture(1, 64, 64));
+    machine.succeed(&[assign_uuid(1), create(2, 64, 64)]);
+    let uuid = uuid(&path);
+    let unknown = Request::GetBufferByUuid { uuid: [0; 16] };
     let mut courses = Vec::new();
     for (name, request) in [
         ("a resource", Request::GetBuffer { resource: 1 }),
+        ("a resource by UUID", Request::GetBufferByUuid { uuid }),
         ("no resource", Request::GetBuffer { resource: 9 }),
-        ("a fence", Request::GetFence { seqno: 1 }),
+        ("no resource by UUID", unknown),
+        ("no fence", Request::GetFence { seqno: 1 }),
         ("a UUID", Request::GetUuid { resource: 1 }),
+        ("no UUID", Request::GetUuid { resource: 2 }),
     ] {
         let mut client = connect(&path);
         let mut meter = plan.meter(name, ROUNDS);
         while meter.goes_on() {
             client.send(&request, late()).unwrap();
             let answer = client.recv(late()).unwrap();
-            let is_buffer = matches!(answer, Response::Buffer(_));
-            assert_eq!(is_buffer, name == "a resource", "{answer:?}");
+            let is_refused = matches!(answer, Response::Invalid(_));
+            assert_eq!(is_refused, name.starts_with("no "), "{answer:?}");
             drop(answer);
             meter.advance(1);
             machine.measure(&daemon, &mut meter);
@@ -99,6 +106,18 @@ fn bad_packets(null: &File) -> Vec<Bad<'_>> {
         bad("a surplus descriptor", &WHOLE, 1),
         bad("all descriptors", &WHOLE, 253),
     ]
+}
+
+/// That of resource 1.
+fn uuid(path: &Path) -> Uuid {
+    let mut client = connect(path);
+    client
+        .send(&Request::GetUuid { resource: 1 }, late())
+        .unwrap();
+    match client.recv(late()).unwrap() {
+        Response::Uuid(uuid) => uuid,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn connect(path: &Path) -> Socket<Request, Response> {

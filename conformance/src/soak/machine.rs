@@ -12,7 +12,7 @@ use super::meter::Meter;
 use super::sample::Sample;
 use super::viewer::Viewer;
 use crate::daemon::Daemon;
-use crate::front_end::{CONTEXT_INIT, FrontEnd, Reset};
+use crate::front_end::{CONTEXT_INIT, FrontEnd, RESOURCE_UUID, Reset};
 use crate::gpu_socket::GpuSocket;
 use crate::guest::{Guest, QUEUES};
 use crate::message::Message;
@@ -66,6 +66,14 @@ impl Machine {
     /// At a front end that tells resets.
     pub(super) fn start(daemon: &Daemon) -> Self {
         Self::start_with(daemon, Reset::Told)
+    }
+
+    /// At a front end that tells resets, with a driver that wants UUIDs.
+    pub(super) fn start_with_uuids(daemon: &Daemon) -> Self {
+        let guest = Guest::with_regions(&[(0, MEMORY)]);
+        let mut front_end = FrontEnd::connect_for(daemon, guest);
+        front_end.features |= RESOURCE_UUID;
+        Self::run(front_end)
     }
 
     /// At a front end that tells resets or not.
