@@ -1,5 +1,10 @@
 //! Typed messages: what goes in comes out, and what is no good is refused without leaving a descriptor behind.
-#![allow(clippy::arithmetic_side_effects, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 mod support;
 
