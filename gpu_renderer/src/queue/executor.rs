@@ -1,6 +1,6 @@
 //! Carries jobs out on a renderer and knows which of them wait for a fence.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Completion, Job, JobId, When, Work};
 use crate::{ContextId, FenceId, PassedFence, RenderError, Renderer, Timeline};
@@ -8,13 +8,15 @@ use crate::{ContextId, FenceId, PassedFence, RenderError, Renderer, Timeline};
 /// The jobs of one renderer that wait for fences.
 #[derive(Debug, Default)]
 pub(super) struct Executor {
-    waiting: HashMap<Timeline, VecDeque<Waiting>>,
+    /// In the order of their fences; the queue has room for few.
+    waiting: VecDeque<Waiting>,
     last_fence: u64,
     passed: Vec<PassedFence>,
 }
 
 #[derive(Debug)]
 struct Waiting {
+    timeline: Timeline,
     fence: FenceId,
     /// What to say once it has passed.
     completion: Completion,
@@ -40,8 +42,11 @@ impl Executor {
         if let (Ok(()), When::Passed(timeline)) = (&completion.result, when) {
             match self.fence(renderer, timeline) {
                 Ok(fence) => {
-                    let line = self.waiting.entry(timeline).or_default();
-                    line.push_back(Waiting { fence, completion });
+                    self.waiting.push_back(Waiting {
+                        timeline,
+                        fence,
+                        completion,
+                    });
                     return;
                 }
                 Err(error) => completion.result = Err(error),
@@ -62,15 +67,10 @@ impl Executor {
         let mut all = std::mem::take(&mut self.passed);
         renderer.poll(&mut all);
         for passed in all.drain(..) {
-            let Some(line) = self.waiting.get_mut(&passed.timeline) else {
-                continue;
-            };
-            while let Some(waiting) = line.pop_front_if(|waiting| waiting.fence <= passed.fence) {
-                ended.extend([waiting.completion]);
-            }
-            if line.is_empty() {
-                self.waiting.remove(&passed.timeline);
-            }
+            self.end(
+                |waiting| waiting.timeline == passed.timeline && waiting.fence <= passed.fence,
+                ended,
+            );
         }
         self.passed = all;
     }
@@ -88,15 +88,20 @@ impl Executor {
 
     /// The fence that a job waits for, if it waits.
     fn fence_of(&self, job: JobId) -> Option<FenceId> {
-        let mut all = self.waiting.values().flatten();
+        let mut all = self.waiting.iter();
         let waiting = all.find(|waiting| waiting.completion.job == job)?;
         Some(waiting.fence)
     }
 
-    /// Ends the jobs that wait on timelines whose fences are gone.
-    fn end(&mut self, is_gone: impl Fn(&Timeline) -> bool, ended: &mut impl Extend<Completion>) {
-        for (_, line) in self.waiting.extract_if(|timeline, _| is_gone(timeline)) {
-            ended.extend(line.into_iter().map(|waiting| waiting.completion));
+    /// Ends the waiting jobs that `is_over` picks.
+    fn end(&mut self, is_over: impl Fn(&Waiting) -> bool, ended: &mut impl Extend<Completion>) {
+        let mut place = 0;
+        while let Some(waiting) = self.waiting.get(place) {
+            if !is_over(waiting) {
+                place = place.saturating_add(1);
+            } else if let Some(over) = self.waiting.remove(place) {
+                ended.extend([over.completion]);
+            }
         }
     }
 
@@ -113,7 +118,7 @@ impl Executor {
             Work::DestroyContext { context } => {
                 let result = renderer.destroy_context(context);
                 if result.is_ok() {
-                    self.end(|timeline| timeline.is_of(context), ended);
+                    self.end(|waiting| waiting.timeline.is_of(context), ended);
                 }
                 result
             }
