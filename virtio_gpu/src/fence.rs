@@ -8,7 +8,7 @@
 //!
 //! The module knows nothing of rings: it moves items of type `T`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::protocol::{ContextId, Features, RequestHeader};
 
@@ -57,18 +57,21 @@ struct Place<T> {
 #[derive(Debug)]
 pub struct Waiting<T> {
     lines: HashMap<Timeline, VecDeque<Place<T>>>,
-    unfenced: HashMap<Ticket, T>,
+    unfenced: BTreeMap<Ticket, T>,
     /// Where a running fenced command stands, so that finishing one does not
     /// search every line.
-    line_of: HashMap<Ticket, Timeline>,
+    line_of: BTreeMap<Ticket, Timeline>,
+    /// A line that was of use: each fence begins one where the guest waits.
+    spare: VecDeque<Place<T>>,
 }
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
         Self {
             lines: HashMap::new(),
-            unfenced: HashMap::new(),
-            line_of: HashMap::new(),
+            unfenced: BTreeMap::new(),
+            line_of: BTreeMap::new(),
+            spare: VecDeque::new(),
         }
     }
 }
@@ -92,7 +95,9 @@ impl<T> Waiting<T> {
         match timeline {
             Some(timeline) => {
                 self.line_of.insert(ticket, timeline);
-                self.lines.entry(timeline).or_default().push_back(Place {
+                let line = self.lines.entry(timeline);
+                let line = line.or_insert_with(|| std::mem::take(&mut self.spare));
+                line.push_back(Place {
                     running: Some(ticket),
                     item,
                 });
@@ -127,7 +132,7 @@ impl<T> Waiting<T> {
             released.push(place.item);
         }
         if line.is_empty() {
-            self.lines.remove(&timeline);
+            self.spare = self.lines.remove(&timeline).unwrap_or_default();
         }
     }
 
@@ -148,7 +153,7 @@ impl<T> Waiting<T> {
         released: &mut Vec<T>,
     ) -> Vec<Taken<T>> {
         let mut taken = Vec::new();
-        for (ticket, item) in self.unfenced.extract_if(|_, item| selects(item)) {
+        for (ticket, item) in self.unfenced.extract_if(.., |_, item| selects(item)) {
             taken.push(Taken {
                 running: Some(ticket),
                 item,

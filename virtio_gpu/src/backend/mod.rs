@@ -24,6 +24,7 @@ mod uuid;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::time::Instant;
+use std::vec::Drain;
 
 use gpu_buffer::{Allocator, AnonymousAllocator};
 use gpu_display::{Display, Event, Query};
@@ -339,8 +340,8 @@ impl<D: Display> Backend<D> {
     }
 
     /// Commands that ended since the last call.
-    pub fn take_finished(&mut self) -> Vec<Finished> {
-        std::mem::take(&mut self.finished)
+    pub fn take_finished(&mut self) -> Drain<'_, Finished> {
+        self.finished.drain(..)
     }
 
     /// Ends the pending command of a ticket now, with what is known: nobody

@@ -1,6 +1,6 @@
 //! What the renderer was asked to do, and what its answers mean.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gpu_buffer::DrmFourcc;
@@ -20,7 +20,7 @@ use crate::share::for_display;
 #[derive(Debug)]
 pub(super) struct Rendering {
     queue: RenderQueue,
-    expected: HashMap<JobId, Expected>,
+    expected: BTreeMap<JobId, Expected>,
     memory: MemoryAccess,
     statistics: RenderStatistics,
     last_mirror: u64,
@@ -156,7 +156,7 @@ impl Rendering {
     pub(super) fn new(queue: RenderQueue) -> Self {
         Self {
             queue,
-            expected: HashMap::new(),
+            expected: BTreeMap::new(),
             memory: MemoryAccess::Granted,
             statistics: RenderStatistics::default(),
             last_mirror: 0,
@@ -206,8 +206,8 @@ impl Rendering {
     /// Forgets what jobs were for, and has the renderer start over. Returns
     /// the questions of others that will have no answer.
     pub(super) fn reset(&mut self) -> Vec<Export> {
-        let expected = self.expected.drain();
-        let unanswered = expected.filter_map(|(_, expected)| match expected {
+        let expected = std::mem::take(&mut self.expected).into_values();
+        let unanswered = expected.filter_map(|expected| match expected {
             Expected::Export { ticket, .. } | Expected::Fence { ticket } => Some(ticket),
             _ => None,
         });
