@@ -100,9 +100,17 @@ impl GbmAllocator {
             *offset = i32::try_from(plane.place.offset).map_err(too_far)?;
         }
         let count = u32::try_from(exported.planes.len()).map_err(too_far)?;
-        // A driver without modifiers takes the one plane that needs none.
-        let object = match (&exported.planes[..], exported.modifier) {
-            ([plane], DrmModifier::Invalid | DrmModifier::Linear) if plane.place.offset == 0 => {
+        let says_nothing = match exported.modifier {
+            DrmModifier::Invalid => true,
+            // Left out, a driver may take the picture as tiled. One without modifiers takes it so only.
+            DrmModifier::Linear => self
+                .device
+                .format_modifier_plane_count(format, DrmModifier::Linear)
+                .is_none(),
+            _ => false,
+        };
+        let object = match &exported.planes[..] {
+            [plane] if says_nothing && plane.place.offset == 0 => {
                 self.device.import_buffer_object_from_dma_buf(
                     plane.fd.as_fd(),
                     width,
@@ -112,7 +120,7 @@ impl GbmAllocator {
                     flags(usage),
                 )
             }
-            (_, modifier) => self
+            _ => self
                 .device
                 .import_buffer_object_from_dma_buf_with_modifiers(
                     count,
@@ -123,7 +131,7 @@ impl GbmAllocator {
                     flags(usage),
                     strides,
                     offsets,
-                    modifier,
+                    exported.modifier,
                 ),
         };
         let object = self.own(object.map_err(refused)?);
