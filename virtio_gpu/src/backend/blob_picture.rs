@@ -90,16 +90,16 @@ impl<D: Display> Backend<D> {
         let pictures = self.blobs.as_mut()?;
         let sharer = pictures.sharer.as_mut()?;
         let is_shown = !pictures.unshown.contains(&framebuffer.layout.format());
-        let others = self.resources.shared();
-        let (blob, memory) = self.resources.get(id).ok()?.blob()?;
+        let (blob, _) = self.resources.get(id).ok()?.blob()?;
         if !is_shown {
             blob.forget_pages();
             return None;
         }
         // Each holds a descriptor, of which there are only so many.
-        if !blob.is_shared() && others >= self.limits.shared_resources {
+        if !blob.is_shared() && self.resources.shared() >= self.limits.shared_resources {
             return None;
         }
+        let (blob, memory) = self.resources.get(id).ok()?.blob()?;
         let memory = memory?;
         let picture = blob.picture(framebuffer, || {
             sharer.share_pages(&GuestPages::of_list(memory)?.files()?)
