@@ -225,7 +225,7 @@ fn many_sizes_leave_nothing_behind() {
 }
 
 /// The greeting of a server with one screen, in which these bytes are others.
-fn greeting(changes: &[(usize, u8)]) -> Vec<u8> {
+pub(crate) fn greeting(changes: &[(usize, u8)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Accepted, version 11.0; the length in words comes last.
     bytes.extend([1, 0, 11, 0, 0, 0, 0, 0]);

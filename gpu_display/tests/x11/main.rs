@@ -15,7 +15,9 @@
 mod common;
 mod cursors;
 mod desk;
+mod dma_bufs;
 mod examples;
+mod fake;
 mod faults;
 mod inputs;
 mod liar;

@@ -30,6 +30,8 @@ pub(super) enum Expect {
     Version(Extension),
     /// The formats of RENDER.
     PictureFormats,
+    /// The modifiers of dma-bufs.
+    Modifiers,
     /// Whether keys that repeat go up meanwhile.
     KeyboardFlags,
     /// The number of a name.
@@ -47,6 +49,8 @@ pub(super) enum Barrier {
     Frame { output: u32 },
     /// The cursor of an output.
     Cursor { output: u32 },
+    /// The request of this number, which gave the server a dma-buf for an output's window.
+    Import { output: u32, request: u64 },
 }
 
 /// What the server says.
@@ -60,7 +64,9 @@ pub(super) enum Message {
     Failed(Expect),
     /// A request went wrong that has no answer.
     Error {
-        /// Its number.
+        /// The request's number.
+        request: u64,
+        /// Its own number.
         code: u8,
         /// Of the extension, or of the request.
         major: u8,
@@ -76,6 +82,8 @@ pub(super) enum Message {
 pub(super) enum Dead {
     Segment(u32),
     Pixmap(u32),
+    /// There never was one.
+    Name(u32),
     Cursor(u32),
 }
 
@@ -184,6 +192,11 @@ impl Client {
         }
     }
 
+    /// Number of the request that was sent last.
+    pub(super) fn last_request(&self) -> u64 {
+        self.sent
+    }
+
     /// Asks for something that has an answer.
     pub(super) fn ask<const N: usize>(
         &mut self,
@@ -262,7 +275,12 @@ impl Client {
             Some([a, b, major]) => (u16::from_ne_bytes([*a, *b]), *major),
             _ => (0, 0),
         };
-        Message::Error { code, major, minor }
+        Message::Error {
+            request: self.heard,
+            code,
+            major,
+            minor,
+        }
     }
 
     /// Takes in how far the server is, of which it says the lower 16 bits.
@@ -289,6 +307,7 @@ impl Client {
                     self.send(FreePixmapRequest { pixmap }.serialize());
                     pixmap
                 }
+                Dead::Name(name) => name,
                 Dead::Cursor(cursor) => {
                     self.send(FreeCursorRequest { cursor }.serialize());
                     cursor

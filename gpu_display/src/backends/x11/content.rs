@@ -1,6 +1,7 @@
 //! What a window shows, and how it gets to the server.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use gpu_buffer::{Layout, Rect, copy};
 use x11rb_protocol::protocol::xproto::{ImageFormat, PutImageRequest};
@@ -8,12 +9,13 @@ use x11rb_protocol::protocol::{present, shm};
 
 use super::client::{Barrier, Client};
 use super::extensions::Extension;
+use super::import::Imports;
 use super::native::{Native, clamped, coordinate};
 use super::segment::{InFile, Segment, ShmBuffer};
 use super::server::{Server, Way};
 use super::statistics::X11Statistics;
 use crate::desktop::{Copies, Pixels, SharedBuffers, Size, View, opaque_format, shareable};
-use crate::{DisplayError, Frame};
+use crate::{DisplayError, DmaBuf, Frame, PixelSource};
 
 /// Buffers that the server may have of one window: one shown, one on its way, one being drawn.
 const MAX_IN_FLIGHT: usize = 3;
@@ -26,6 +28,7 @@ const PUT_IMAGE_HEAD: usize = 24;
 pub(super) struct Content {
     copies: Copies<ShmBuffer>,
     shared: SharedBuffers<Segment>,
+    pub(super) imports: Imports,
     /// Counts the frames.
     serial: u32,
 }
@@ -39,6 +42,15 @@ pub(super) struct Place<'a> {
     pub(super) picture: Size,
     /// What of the picture changed.
     pub(super) damage: &'a [Rect],
+}
+
+/// Who says when a frame is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The server, when the screen shows it.
+    Server,
+    /// Nobody: the server has only read it.
+    Unknown,
 }
 
 /// Pixels that the server can read.
@@ -57,6 +69,7 @@ impl Content {
         Self {
             copies: Copies::new(),
             shared: SharedBuffers::new(),
+            imports: Imports::default(),
             serial: 0,
         }
     }
@@ -68,14 +81,18 @@ impl Content {
 
     /// Whether the server has given back enough buffers for another picture.
     pub(super) fn has_room(&self) -> bool {
-        let in_flight = self.copies.in_flight();
-        in_flight.saturating_add(self.shared.in_flight()) < MAX_IN_FLIGHT
+        let in_flight = [
+            self.copies.in_flight(),
+            self.shared.in_flight(),
+            self.imports.in_flight(),
+        ];
+        in_flight.into_iter().fold(0, usize::saturating_add) < MAX_IN_FLIGHT
     }
 
-    /// Sends a checked frame. False if there is no buffer for it yet.
+    /// Sends a checked frame. `None` if there is no buffer for it yet.
     ///
     /// # Errors
-    /// [`DisplayError::Pixels`], [`DisplayError::OutOfMemory`].
+    /// [`DisplayError::Pixels`], [`DisplayError::OutOfMemory`], [`DisplayError::DmaBufRefused`].
     pub(super) fn show(
         &mut self,
         client: &mut Client,
@@ -83,14 +100,17 @@ impl Content {
         frame: &Frame<'_>,
         place: &Place<'_>,
         statistics: &mut X11Statistics,
-    ) -> Result<bool, DisplayError> {
+    ) -> Result<Option<Pace>, DisplayError> {
         for rect in frame.damage {
             self.copies.damage(*rect);
+        }
+        if let PixelSource::DmaBuf(buffer) = frame.pixels {
+            return self.show_import(client, server, frame, buffer, place, statistics);
         }
         if server.way == Way::Plain {
             let bytes = put_plain(client, server, frame, place)?;
             statistics.copied_bytes = statistics.copied_bytes.saturating_add(bytes);
-            return Ok(true);
+            return Ok(Some(Pace::Unknown));
         }
         let readable = match self.share(client, server, frame, place.native.window) {
             Some(readable) => {
@@ -100,18 +120,52 @@ impl Content {
             None => {
                 let copied = self.copy(client, server, frame, place.native.window)?;
                 let Some((readable, bytes)) = copied else {
-                    return Ok(false);
+                    return Ok(None);
                 };
                 statistics.copied_bytes = statistics.copied_bytes.saturating_add(bytes);
                 readable
             }
         };
         self.serial = self.serial.wrapping_add(1);
-        match readable.pixmap {
-            Some(pixmap) => present_pixmap(client, pixmap, self.serial, place),
-            None => put_shared(client, server, &readable, place),
+        Ok(Some(match readable.pixmap {
+            Some(pixmap) => {
+                present_pixmap(client, pixmap, self.serial, place, (0, 0));
+                Pace::Server
+            }
+            None => {
+                put_shared(client, server, &readable, place);
+                Pace::Unknown
+            }
+        }))
+    }
+
+    /// Has a dma-buf shown.
+    fn show_import(
+        &mut self,
+        client: &mut Client,
+        server: &Server,
+        frame: &Frame<'_>,
+        buffer: &Arc<DmaBuf>,
+        place: &Place<'_>,
+        statistics: &mut X11Statistics,
+    ) -> Result<Option<Pace>, DisplayError> {
+        if !place.native.has_region() {
+            return Err(DisplayError::DmaBufRefused {
+                format: buffer.format,
+                modifier: buffer.modifier,
+            });
         }
-        Ok(true)
+        let serial = self.serial.wrapping_add(1);
+        let window = (place.output, place.native.window);
+        let pixmap = self.imports.lend(client, server, window, buffer, serial)?;
+        let Some(pixmap) = pixmap else {
+            return Ok(None);
+        };
+        self.serial = serial;
+        statistics.shared_frames = statistics.shared_frames.saturating_add(1);
+        let start = (frame.crop.x, frame.crop.y);
+        present_pixmap(client, pixmap, serial, place, start);
+        Ok(Some(Pace::Server))
     }
 
     /// Makes the frame's own memory the server's, if that is worth it and possible.
@@ -185,33 +239,56 @@ impl Content {
         let _ = self.copies.release(number) || self.shared.release(number);
     }
 
+    /// The server has done with the pixmap of a frame.
+    pub(super) fn release_pixmap(&mut self, pixmap: u32, frame: u32) {
+        if !self.imports.release(pixmap, frame) {
+            self.release(u64::from(pixmap));
+        }
+    }
+
     /// Has the server forget others' buffers that are gone.
     pub(super) fn prune(&mut self) {
         self.shared.prune();
+        self.imports.prune();
     }
 
     /// Forgets all buffers.
     pub(super) fn clear(&mut self) {
         self.copies.clear();
         self.shared.clear();
+        self.imports.clear();
     }
 }
 
-/// Has a pixmap shown with the next picture of the screen.
-fn present_pixmap(client: &mut Client, pixmap: u32, serial: u32, place: &Place<'_>) {
+/// Has a pixmap shown with the next picture of the screen: what changed of the picture that is at
+/// `start` of it.
+fn present_pixmap(
+    client: &mut Client,
+    pixmap: u32,
+    serial: u32,
+    place: &Place<'_>,
+    start: (u32, u32),
+) {
     let Some(opcode) = client.extensions.opcode(Extension::Present) else {
         return;
     };
-    let update = place.native.region_of(client, place.damage);
+    let in_pixmap = |rect: &Rect| Rect {
+        x: rect.x.saturating_add(start.0),
+        y: rect.y.saturating_add(start.1),
+        ..*rect
+    };
+    let damage: Vec<Rect> = place.damage.iter().map(in_pixmap).collect();
+    let update = place.native.region_of(client, &damage);
     let (x, y) = place.native.place(place.picture);
+    let offset = |place: u32, start: u32| coordinate(place).saturating_sub(coordinate(start));
     let request = present::PixmapRequest {
         window: place.native.window,
         pixmap,
         serial,
         valid: 0,
         update,
-        x_off: coordinate(x),
-        y_off: coordinate(y),
+        x_off: offset(x, start.0),
+        y_off: offset(y, start.1),
         target_crtc: 0,
         wait_fence: 0,
         idle_fence: 0,

@@ -7,6 +7,7 @@ use x11rb_protocol::protocol::xproto::{
     CLIENT_MESSAGE_EVENT, ClientMessageEvent, EventMask, SendEventRequest,
 };
 
+use super::content::Content;
 use super::state::State;
 use super::window::Window;
 use crate::DisplayError;
@@ -53,7 +54,9 @@ impl State {
                 }
             }
             Event::ClientMessage(event) => self.take_message(event),
-            Event::PresentIdleNotify(event) => self.release(event.window, event.pixmap),
+            Event::PresentIdleNotify(event) => self.release(event.window, |content| {
+                content.release_pixmap(event.pixmap, event.serial);
+            }),
             Event::PresentCompleteNotify(event) => {
                 if let Some(output) = self.output_of(event.window)
                     && let Some(window) = self.windows.get(&output)
@@ -63,7 +66,9 @@ impl State {
                 }
             }
             Event::ShmCompletion(event) => {
-                self.release(event.drawable, event.shmseg);
+                self.release(event.drawable, |content| {
+                    content.release(event.shmseg.into());
+                });
                 if let Some(output) = self.output_of(event.drawable) {
                     self.frame_is_shown(output);
                 }
@@ -73,11 +78,11 @@ impl State {
     }
 
     /// The server has done with a buffer.
-    fn release(&mut self, window: u32, number: u32) {
+    fn release(&mut self, window: u32, release: impl FnOnce(&mut Content)) {
         if let Some(output) = self.output_of(window)
             && let Some(window) = self.windows.get_mut(&output)
         {
-            window.content.release(u64::from(number));
+            release(&mut window.content);
             self.wake(output);
         }
     }

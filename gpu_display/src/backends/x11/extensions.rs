@@ -1,6 +1,6 @@
 //! The extensions of the X protocol that are used where the server has them.
 
-use x11rb_protocol::protocol::{present, render, shm, xfixes, xinput, xkb};
+use x11rb_protocol::protocol::{dri3, present, render, shm, xfixes, xinput, xkb};
 use x11rb_protocol::x11_utils::{ExtInfoProvider, ExtensionInformation};
 
 /// An extension.
@@ -10,6 +10,8 @@ pub(super) enum Extension {
     Shm,
     /// Pictures at the right time.
     Present,
+    /// Pictures in a GPU's memory.
+    Dri3,
     /// Regions, for Present.
     Fixes,
     /// Cursors with alpha.
@@ -21,9 +23,10 @@ pub(super) enum Extension {
 }
 
 impl Extension {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Shm,
         Self::Present,
+        Self::Dri3,
         Self::Fixes,
         Self::Render,
         Self::Input,
@@ -35,6 +38,7 @@ impl Extension {
         match self {
             Self::Shm => shm::X11_EXTENSION_NAME,
             Self::Present => present::X11_EXTENSION_NAME,
+            Self::Dri3 => dri3::X11_EXTENSION_NAME,
             Self::Fixes => xfixes::X11_EXTENSION_NAME,
             Self::Render => render::X11_EXTENSION_NAME,
             Self::Input => xinput::X11_EXTENSION_NAME,

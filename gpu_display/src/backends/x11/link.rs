@@ -79,7 +79,16 @@ impl State {
                 Some(Message::Reply(Expect::Done(barrier), _)) => self.pass(barrier),
                 Some(Message::Reply(expect, reply)) => self.learn(expect, Some(&reply)),
                 Some(Message::Failed(expect)) => self.learn(expect, None),
-                Some(Message::Error { code, major, minor }) => self.degrade(code, major, minor),
+                Some(Message::Error {
+                    request,
+                    code,
+                    major,
+                    minor,
+                }) => {
+                    if !self.is_refusal(request, code) {
+                        self.degrade(code, major, minor);
+                    }
+                }
                 Some(Message::Event(event)) => self.take_event(&event),
             }
         }
@@ -106,7 +115,33 @@ impl State {
             Barrier::Count => {}
             Barrier::Frame { output } => self.frame_is_shown(output),
             Barrier::Cursor { output } => self.cursor_is_shown(output),
+            Barrier::Import { output, request } => {
+                if let Some(window) = self.windows.get_mut(&output) {
+                    window.content.imports.take(request);
+                }
+                self.wake(output);
+            }
         }
+    }
+
+    /// Whether a request that went wrong is one for a dma-buf: others of its kind are not offered then.
+    fn is_refusal(&mut self, request: u64, code: u8) -> bool {
+        let Some(server) = self.link.as_mut().and_then(|link| link.server.as_mut()) else {
+            return false;
+        };
+        let mut windows = self.windows.iter_mut();
+        let refused = windows.find_map(|(output, window)| {
+            let imports = &mut window.content.imports;
+            imports
+                .refuse(request, &mut server.kinds)
+                .then_some(*output)
+        });
+        let Some(output) = refused else {
+            return false;
+        };
+        log::info!("the X server refused a dma-buf: error {code}");
+        self.wake(output);
+        true
     }
 
     /// A request went wrong. Where it was one for showing pictures, another way is taken from now on.
@@ -122,11 +157,15 @@ impl State {
             Way::Present if is(Extension::Present) || is(Extension::Fixes) => Way::Shared,
             Way::Present if is(Extension::Shm) && minor == SHM_CREATE_PIXMAP => Way::Shared,
             Way::Present | Way::Shared if is(Extension::Shm) => Way::Plain,
-            _ => {
-                log::debug!("X error {code} of request {major}.{minor}");
-                return;
-            }
+            way => way,
         };
+        let presents_dma_bufs = !server.kinds.is_empty();
+        if presents_dma_bufs && (is(Extension::Present) || is(Extension::Fixes)) {
+            server.kinds.clear();
+        } else if fallback == server.way {
+            log::debug!("X error {code} of request {major}.{minor}");
+            return;
+        }
         log::warn!("X error {code} of request {major}.{minor}: pictures go by {fallback:?} now");
         server.way = fallback;
         self.start_over();

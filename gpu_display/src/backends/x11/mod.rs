@@ -11,6 +11,7 @@ mod cursor;
 mod events;
 mod extensions;
 mod ids;
+mod import;
 mod input;
 mod link;
 mod native;

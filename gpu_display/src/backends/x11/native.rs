@@ -14,7 +14,7 @@ use x11rb_protocol::protocol::xproto::{
 
 use super::client::Client;
 use super::extensions::Extension;
-use super::server::{Server, Way};
+use super::server::Server;
 use crate::desktop::Size;
 
 /// The smallest window that a user can make: there is something to take hold of.
@@ -171,7 +171,7 @@ impl Native {
     /// Asks for events of extensions.
     fn listen(&mut self, client: &mut Client, server: &Server) {
         let window = self.window;
-        if server.way == Way::Present
+        if server.can_present()
             && let Some(present) = client.extensions.opcode(Extension::Present)
             && let Some(fixes) = client.extensions.opcode(Extension::Fixes)
             && let (Some(eid), Some(region)) = (client.new_id(), client.new_id())
@@ -222,6 +222,11 @@ impl Native {
             height: clamped(area.height),
         };
         client.send(request.serialize());
+    }
+
+    /// Whether a part of a pixmap can be shown.
+    pub(super) fn has_region(&self) -> bool {
+        self.region.is_some()
     }
 
     /// The region of these rectangles, for Present; 0, which is everything, without regions.

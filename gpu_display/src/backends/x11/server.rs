@@ -7,12 +7,13 @@ use gpu_buffer::DrmFourcc;
 use x11rb_protocol::protocol::xproto::{
     self, ImageOrder, InternAtomRequest, QueryExtensionRequest, Setup, VisualClass,
 };
-use x11rb_protocol::protocol::{present, render, shm, xfixes, xinput, xkb};
+use x11rb_protocol::protocol::{dri3, present, render, shm, xfixes, xinput, xkb};
 use x11rb_protocol::x11_utils::{ExtensionInformation, TryParse};
 
 use super::address::{Address, Transport};
 use super::client::{Client, Expect};
 use super::extensions::Extension;
+use super::import::Kinds;
 use crate::DisplayError;
 
 /// Names that the server has numbers for.
@@ -62,6 +63,8 @@ pub(super) struct Server {
     pub(super) max_request: usize,
     pub(super) atoms: Atoms,
     pub(super) way: Way,
+    /// The dma-bufs that it takes.
+    pub(super) kinds: Kinds,
     /// The format of pictures with alpha, if cursors can be made of them.
     pub(super) argb: Option<u32>,
     /// How the pixels of such pictures lie in memory.
@@ -109,6 +112,7 @@ impl Server {
             max_request: usize::from(setup.maximum_request_length).saturating_mul(4),
             atoms: Atoms::default(),
             way: Way::Plain,
+            kinds: Kinds::default(),
             argb: None,
             argb_format: match setup.image_byte_order {
                 ImageOrder::LSB_FIRST => DrmFourcc::Argb8888,
@@ -163,11 +167,19 @@ impl Server {
             return false;
         }
         self.way = match self.shm {
-            Shm::Pixmaps if self.has_present && self.has_regions => Way::Present,
+            Shm::Pixmaps if self.can_present() => Way::Present,
             Shm::Pixmaps | Shm::Images => Way::Shared,
             Shm::Nothing => Way::Plain,
         };
+        if !self.can_present() {
+            self.kinds.clear();
+        }
         true
+    }
+
+    /// Whether it shows pixmaps at the right time, and parts of them.
+    pub(super) fn can_present(&self) -> bool {
+        self.has_present && self.has_regions
     }
 
     fn take_answer(&mut self, expect: Expect, reply: &[u8], client: &mut Client) {
@@ -203,6 +215,11 @@ impl Server {
                         .map(|f| f.id);
                 }
             }
+            Expect::Modifiers => {
+                if let Ok((reply, _)) = dri3::GetSupportedModifiersReply::try_parse(reply) {
+                    self.kinds.add(reply.screen_modifiers);
+                }
+            }
             Expect::KeyboardFlags | Expect::Done(_) => {}
         }
     }
@@ -218,6 +235,13 @@ impl Server {
                 let request = present::QueryVersionRequest {
                     major_version: 1,
                     minor_version: 0,
+                };
+                self.ask(client, request.serialize(opcode), expect);
+            }
+            Extension::Dri3 => {
+                let request = dri3::QueryVersionRequest {
+                    major_version: 1,
+                    minor_version: 2,
                 };
                 self.ask(client, request.serialize(opcode), expect);
             }
@@ -266,6 +290,7 @@ impl Server {
                 }
             }
             Extension::Present => self.has_present = true,
+            Extension::Dri3 => self.take_dri3_version(reply, client),
             Extension::Fixes => {
                 if let Ok((reply, _)) = xfixes::QueryVersionReply::try_parse(reply) {
                     self.has_regions = reply.major_version >= 2;
@@ -300,6 +325,28 @@ impl Server {
                     self.ask(client, request.serialize(opcode), Expect::KeyboardFlags);
                 }
             }
+        }
+    }
+}
+
+impl Server {
+    /// dma-bufs go over a socket of this machine only.
+    fn take_dri3_version(&mut self, reply: &[u8], client: &mut Client) {
+        let (Ok((reply, _)), Transport::Local, Some(opcode)) = (
+            dri3::QueryVersionReply::try_parse(reply),
+            self.transport,
+            client.extensions.opcode(Extension::Dri3),
+        ) else {
+            return;
+        };
+        self.kinds.add_implicit();
+        if (reply.major_version, reply.minor_version) >= (1, 2) {
+            let request = dri3::GetSupportedModifiersRequest {
+                window: self.root,
+                depth: self.depth,
+                bpp: 32,
+            };
+            self.ask(client, request.serialize(opcode), Expect::Modifiers);
         }
     }
 }

@@ -208,7 +208,11 @@ impl State {
 
     /// Checks a frame.
     pub(super) fn check(&self, surface: SurfaceId, frame: &Frame<'_>) -> Result<(), DisplayError> {
-        frame.check(self.surfaces.get(surface)?)?;
+        let request = self.surfaces.get(surface)?;
+        if frame.pixels.is_dma_buf() && matches!(request.role, Role::Scanout { .. }) {
+            return frame.check_shape(request);
+        }
+        frame.check(request)?;
         let format = frame.layout.format();
         match gpu_buffer::channel_order(format) {
             Some(_) => Ok(()),
@@ -258,10 +262,8 @@ impl State {
             .ok()
             .and_then(|index| self.modes.outputs().get(index))
             .map_or(0, |output| output.mode.refresh_millihertz);
-        if let Some(window) = self.windows.get_mut(&output)
-            && let Some(server) = self.link.as_ref().and_then(|link| link.server.as_ref())
-        {
-            window.frame_is_shown(server, refresh);
+        if let Some(window) = self.windows.get_mut(&output) {
+            window.frame_is_shown(refresh);
         }
         self.wake(output);
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use gpu_buffer::Rect;
 
 use super::client::Client;
-use super::content::{Content, Place};
+use super::content::{Content, Pace, Place};
 use super::cursor::{Change, Look};
 use super::native::{Names, Native};
-use super::server::{Server, Way};
+use super::server::Server;
 use super::statistics::X11Statistics;
 use crate::desktop::{Modes, Size};
 use crate::{DisplayError, Frame, Presented, SurfaceId};
@@ -55,7 +55,7 @@ enum Stage {
     /// It is shown.
     Shown,
     /// It is on its way since then.
-    Drawing(Instant),
+    Drawing(Instant, Pace),
     /// It is shown, but the next should wait until then.
     Resting(Instant),
 }
@@ -233,13 +233,13 @@ impl Window {
                 false => frame.damage,
             },
         };
-        if !self
+        let shown = self
             .content
-            .show(client, server, frame, &place, statistics)?
-        {
+            .show(client, server, frame, &place, statistics)?;
+        let Some(pace) = shown else {
             return Ok(self.refuse());
-        }
-        self.stage = Stage::Drawing(now);
+        };
+        self.stage = Stage::Drawing(now, pace);
         self.fresh = false;
         self.waiting = false;
         statistics.frames = statistics.frames.saturating_add(1);
@@ -248,11 +248,11 @@ impl Window {
 
     /// The last frame is shown. A server that does not wait for its screen is given a rest, as long as
     /// the screen takes.
-    pub(super) fn frame_is_shown(&mut self, server: &Server, refresh_millihertz: u32) {
-        let Stage::Drawing(since) = self.stage else {
+    pub(super) fn frame_is_shown(&mut self, refresh_millihertz: u32) {
+        let Stage::Drawing(since, pace) = self.stage else {
             return;
         };
-        if server.way == Way::Present {
+        if pace == Pace::Server {
             self.stage = Stage::Shown;
             return;
         }
