@@ -31,18 +31,54 @@ pub(crate) struct SoakArgs {
     gates: Vec<String>,
 }
 
+/// The gate of the windows, which are tested without a daemon.
+const WINDOWS: &str = "windows";
+
 /// Runs the gates and shows a line for each; returns whether all hold.
 pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
     if arguments.guest {
         setup::ensure_build(workspace)?;
         return buffers::soak(workspace, arguments.fraction, &arguments.gates);
     }
-    let status = run_gates(workspace, arguments.fraction, &arguments.gates, |line| {
-        println!("{line}");
-    })?;
-    if !status.success() {
-        let log = log(workspace);
-        println!("what the gates and the daemons said: {}", log.display());
+    let (windows, others): (Vec<_>, Vec<_>) = arguments
+        .gates
+        .iter()
+        .cloned()
+        .partition(|gate| WINDOWS.contains(gate.as_str()));
+    let all = arguments.gates.is_empty();
+    let mut holds = true;
+    if all || !others.is_empty() {
+        let status = run_gates(workspace, arguments.fraction, &others, |line| {
+            println!("{line}");
+        })?;
+        if !status.success() {
+            let log = log(workspace);
+            println!("what the gates and the daemons said: {}", log.display());
+        }
+        holds = status.success();
+    }
+    if all || !windows.is_empty() {
+        holds &= run_windows(workspace, arguments.fraction)?;
+    }
+    Ok(holds)
+}
+
+/// Shows frames, changes sizes and ends compositors again and again, as often as can be wanted if all iterations are,
+/// and some hundred times if a fraction is.
+fn run_windows(workspace: &Workspace, fraction: u64) -> Result<bool> {
+    setup::ensure_build(workspace)?;
+    let mut test = cargo();
+    test.args(["test", "--release", "--package", "gpu_display"])
+        .args(["--features", "wayland", "--test", "wayland_leaks"])
+        .current_dir(workspace.root());
+    if fraction == 1 {
+        test.env("GPU_DISPLAY_SOAK", "1");
+    }
+    let log = workspace.logs().join("soak-windows.txt");
+    let status = Process::spawn("the leak gate of windows", test, &log)?.wait(LIMIT)?;
+    match status.success() {
+        true => println!("PASS {WINDOWS}"),
+        false => println!("FAIL {WINDOWS}: {}", log.display()),
     }
     Ok(status.success())
 }
