@@ -163,6 +163,46 @@ fn the_window_follows_a_mode_that_the_guest_chose() {
 }
 
 #[test]
+fn the_window_follows_a_guest_back_to_the_mode_that_it_was_asked_for() {
+    let mut desk = desk!();
+    let surface = desk.surface(0, 640, 480);
+    desk.show_all(surface, &mut Source::plain(640, 480, RED));
+
+    change_mode(&mut desk, surface, 256, 128);
+    desk.run_until(|desk| desk.window_size() == (256, 128));
+    change_mode(&mut desk, surface, 640, 480);
+
+    desk.run_until(|desk| desk.window_size() == (640, 480));
+    desk.assert_shows((640, 480), |_, _| BLUE);
+}
+
+#[test]
+fn a_guest_that_changes_its_mode_and_at_once_back_keeps_its_window() {
+    let mut desk = desk!();
+    let surface = desk.surface(0, 640, 480);
+    desk.show_all(surface, &mut Source::plain(640, 480, RED));
+    desk.events();
+
+    for (width, height) in [(256, 128), (300, 200), (640, 480)] {
+        let request = SurfaceRequest {
+            role: Role::Scanout { output: 0 },
+            width,
+            height,
+        };
+        desk.display.configure_surface(surface, &request).unwrap();
+    }
+    desk.show_all(surface, &mut Source::plain(640, 480, BLUE));
+
+    desk.run_until(|desk| desk.window_size() == (640, 480));
+    desk.assert_shows((640, 480), |_, _| BLUE);
+    let start = std::time::Instant::now();
+    desk.run_until(|_| start.elapsed().as_millis() > 300);
+    // Nobody but the guest has changed anything.
+    assert!(!desk.events().contains(&Event::OutputsChanged));
+    assert_eq!(desk.mode(), (640, 480));
+}
+
+#[test]
 fn the_largest_and_the_smallest_window_are_outputs_that_can_be() {
     let mut desk = desk!();
     let surface = desk.surface(0, 320, 200);

@@ -1,6 +1,7 @@
 //! A window at the X server.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use gpu_buffer::Rect;
 use x11rb_protocol::protocol::present;
@@ -19,6 +20,9 @@ use crate::desktop::Size;
 
 /// The smallest window that a user can make: there is something to take hold of.
 const MIN_SIZE: (u32, u32) = (128, 96);
+
+/// Sizes that a window may be told before the server has done the first.
+const MAX_EXPECTED: usize = 16;
 
 /// How a window introduces itself.
 #[derive(Clone, Debug)]
@@ -70,8 +74,8 @@ pub(super) struct Native {
     pub(super) mapped: bool,
     /// The size that it has.
     pub(super) size: Size,
-    /// The size that it was told to have, until it has.
-    pub(super) expected: Option<Size>,
+    /// The sizes that it was told to have and has not had yet, the first one first.
+    expected: VecDeque<Size>,
 }
 
 impl Native {
@@ -123,7 +127,7 @@ impl Native {
             region: None,
             mapped: false,
             size,
-            expected: None,
+            expected: VecDeque::new(),
         };
         native.introduce(client, server, names);
         native.listen(client, server);
@@ -198,9 +202,32 @@ impl Native {
         }
     }
 
+    /// The size that the window has when the server has done all that it was told.
+    pub(super) fn next_size(&self) -> Size {
+        self.expected.back().copied().unwrap_or(self.size)
+    }
+
+    /// The window has this size; whether it was told to have it.
+    pub(super) fn take_size(&mut self, size: Size) -> bool {
+        self.size = size;
+        match self.expected.iter().position(|expected| *expected == size) {
+            Some(index) => {
+                self.expected.drain(..=index);
+                true
+            }
+            None => {
+                self.expected.clear();
+                false
+            }
+        }
+    }
+
     /// Has the window have another size.
     pub(super) fn resize(&mut self, client: &mut Client, size: Size) {
-        self.expected = Some(size);
+        if self.expected.len() >= MAX_EXPECTED {
+            self.expected.pop_front();
+        }
+        self.expected.push_back(size);
         let values = ConfigureWindowAux::new()
             .width(size.width)
             .height(size.height);

@@ -110,7 +110,7 @@ impl Window {
     }
 
     /// The picture has another size from the next frame on. One that is not what the window asks for
-    /// is the guest's choice, and the window follows.
+    /// is the guest's choice, and the window follows, as it follows back from there.
     pub(super) fn resize_picture(
         &mut self,
         client: Option<&mut Client>,
@@ -119,9 +119,9 @@ impl Window {
     ) {
         let is_answer = preferred == Some((picture.width, picture.height));
         if let (Some(native), Some(client)) = (&mut self.native, client)
-            && picture != native.size
+            && picture != native.next_size()
             && picture != self.picture
-            && !is_answer
+            && (!is_answer || self.chosen.is_none())
         {
             native.resize(client, picture);
         }
@@ -278,8 +278,7 @@ impl Window {
         if native.size == size {
             return;
         }
-        native.size = size;
-        if native.expected.take() != Some(size) {
+        if !native.take_size(size) {
             self.chosen = Some(size);
             modes.prefer(self.output, width, height, now);
         }
