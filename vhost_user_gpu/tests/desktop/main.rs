@@ -14,6 +14,7 @@
 mod support;
 
 mod choice;
+mod faults;
 mod input;
 mod screen;
 mod wayland;

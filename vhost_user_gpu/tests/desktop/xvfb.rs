@@ -83,6 +83,18 @@ impl Xvfb {
         resized.unwrap().check().unwrap();
     }
 
+    /// The same with a size that the server may refuse.
+    pub(crate) fn try_resize(&self, window: Window, width: u32, height: u32) {
+        let size = ConfigureWindowAux::new().width(width).height(height);
+        let resized = self.eye.configure_window(window, &size).unwrap();
+        let _ = resized.check();
+    }
+
+    /// The window's client is thrown out, as window managers do: `XKillClient`.
+    pub(crate) fn throw_out(&self, window: Window) {
+        self.eye.kill_client(window).unwrap().check().unwrap();
+    }
+
     /// The user closes a window.
     pub(crate) fn close(&self, window: Window) {
         let atom = |name: &[u8]| {
