@@ -55,6 +55,11 @@ pub(crate) fn run() -> Result<()> {
             viewer.damage
         )));
     }
+    let done = machine.device.backend().frame_statistics();
+    let shared = done.blobs_shared;
+    if shared.taken == 0 || shared.copied_bytes > 0 || done.blobs_copied.taken > 0 {
+        return Err(Error::Wrong(format!("something was copied: {done:?}")));
+    }
     println!("{PAGES} scattered pages of the guest are shown where they are");
     Ok(())
 }
