@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::process::{self, Process};
-use crate::rig::options::{Display, Options};
+use crate::rig::options::{Display, FrontEnd, Options};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -58,6 +58,13 @@ fn command(program: &Path, socket: &Path, options: &Options) -> Command {
         Display::Windows(desktop) => command.arg(desktop),
     };
     command.args(["--renderer", options.renderer.name()]);
+    if options.front_end == FrontEnd::AnyDevice {
+        // What only such a front end lets the guest see.
+        command.arg("--guest-blobs");
+        let size = options.size;
+        let screen = format!("{}x{}", size.width, size.height);
+        command.args(["--scanout", &screen]);
+    }
     // The tests read what it says there, whatever RUST_LOG may be.
     command.args(["--log-level", "info"]);
     command

@@ -5,10 +5,14 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::rig::options::{DeviceKind, Options, Window};
+use crate::rig::options::{DeviceKind, FrontEnd, Options, Window};
 use crate::rig::qmp::GPU;
 use crate::setup::Parts;
 
+/// A virtio-gpu for a driver: VIRTIO 1.4 §5.7.1 has its number, §5.7.2 its queues and §5.7.4 its
+/// configuration, of which the daemon has all.
+const ANY_DEVICE: &str =
+    "vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,config_size=20";
 const MEMORY_MIB: u32 = 2048;
 
 /// Where the parts of one run meet.
@@ -92,10 +96,11 @@ pub(super) fn command(parts: &Parts, paths: &Paths, out: &Path, options: &Option
                 "-chardev",
                 format!("socket,id=gpu,path={}", escape(&paths.gpu)),
             );
-            add(
-                "-device",
-                format!("vhost-user-gpu-pci,chardev=gpu,{screen}"),
-            );
+            let device = match options.front_end {
+                FrontEnd::Gpu => format!("vhost-user-gpu-pci,{screen}"),
+                FrontEnd::AnyDevice => ANY_DEVICE.to_owned(),
+            };
+            add("-device", format!("{device},chardev=gpu"));
         }
         DeviceKind::Qemu => add("-device", format!("virtio-gpu-pci,{screen}")),
     }

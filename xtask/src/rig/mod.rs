@@ -13,6 +13,6 @@ mod session;
 mod terminal;
 mod wiretap;
 
-pub(crate) use options::{DeviceKind, Display, Options, Renderer, Size, Window};
+pub(crate) use options::{DeviceKind, Display, FrontEnd, Options, Renderer, Size, Window};
 pub(crate) use session::{Job, Session};
 pub(crate) use wiretap::Record;

@@ -13,6 +13,16 @@ pub(crate) enum DeviceKind {
     Qemu,
 }
 
+/// Which of QEMU's devices takes our daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrontEnd {
+    /// `vhost-user-gpu-pci`, which shows the picture and hides what it does not know.
+    Gpu,
+    /// The one for any vhost-user device, of QEMU 11: all that is offered reaches the guest, and the
+    /// daemon shows the picture.
+    AnyDevice,
+}
+
 /// Where our daemon shows its scanouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Display {
@@ -85,6 +95,8 @@ pub(crate) struct Options {
     pub(crate) label: String,
     /// Whose device.
     pub(crate) device: DeviceKind,
+    /// What QEMU takes it for.
+    pub(crate) front_end: FrontEnd,
     /// Where the daemon shows its scanouts.
     pub(crate) display: Display,
     /// What the daemon renders 3D with.
@@ -108,6 +120,7 @@ impl Default for Options {
         Self {
             label: "guest".to_owned(),
             device: DeviceKind::Ours,
+            front_end: FrontEnd::Gpu,
             display: Display::Frontend,
             renderer: Renderer::None,
             max_outputs: 1,

@@ -15,10 +15,23 @@ use crate::workspace::Workspace;
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 
+/// A release that can be unpacked beside an older one, and its backports: the first with QEMU 11.
+const NEWER: [&str; 2] = ["trixie", "trixie-backports"];
+
+/// What need not be fetched.
+#[derive(Debug)]
+enum Installed {
+    /// What this system has.
+    Here,
+    /// Nothing: all is taken from another release, down to the loader.
+    Nothing,
+}
+
 /// A private view of the archive, its lists up to date.
 #[derive(Debug)]
 pub(crate) struct Apt {
     folder: PathBuf,
+    installed: Installed,
     logs: PathBuf,
     codename: String,
     release: String,
@@ -28,25 +41,45 @@ pub(crate) struct Apt {
 impl Apt {
     /// Reads the package lists of the archive this machine is configured for.
     pub(crate) fn open(workspace: &Workspace, system: &System) -> Result<Self> {
-        let archive = sources::find(&system.codename).ok_or_else(|| Error::Missing {
-            what: format!(
-                "no Debian archive for {} in /etc/apt/sources.list or /etc/apt/sources.list.d",
-                system.codename
-            ),
-            hint: "add the line of the Debian mirror you use there".to_owned(),
-        })?;
+        let archive = archive_of(system)?;
         // Only Debian 12's own QEMU is too old to take from its main archive.
         let backports = (system.codename == "bookworm").then(|| "bookworm-backports".to_owned());
         let apt = Self {
             folder: workspace.rig().join("apt"),
+            installed: Installed::Here,
             logs: workspace.logs(),
             codename: system.codename.clone(),
             release: backports.clone().unwrap_or_else(|| system.codename.clone()),
             root: system.root,
         };
         apt.write_configuration(&archive, &system.codename, backports.as_deref())?;
-        let log = apt.logs.join("apt-update.txt");
-        process::run(apt.tool("apt-get", &["update"]), &log, DOWNLOAD_LIMIT).map_err(|error| {
+        apt.update(&archive)?;
+        Ok(apt)
+    }
+
+    /// Reads the package lists of a release with newer programs, in the same archive. What comes
+    /// from there brings all its libraries.
+    pub(crate) fn open_newer(workspace: &Workspace, system: &System) -> Result<Self> {
+        let archive = archive_of(system)?;
+        let [codename, backports] = NEWER;
+        let apt = Self {
+            folder: workspace.rig().join("apt-newer"),
+            installed: Installed::Nothing,
+            logs: workspace.logs(),
+            codename: codename.to_owned(),
+            release: backports.to_owned(),
+            root: system.root,
+        };
+        apt.write_configuration(&archive, codename, Some(backports))?;
+        let status = apt.status();
+        fs::write(&status, "").map_err(Error::io("write", &status))?;
+        apt.update(&archive)?;
+        Ok(apt)
+    }
+
+    fn update(&self, archive: &Archive) -> Result<()> {
+        let log = self.logs.join("apt-update.txt");
+        process::run(self.tool("apt-get", &["update"]), &log, DOWNLOAD_LIMIT).map_err(|error| {
             match error {
                 Error::Command { .. } => Error::Missing {
                     what: format!(
@@ -60,8 +93,12 @@ impl Apt {
                 },
                 other => other,
             }
-        })?;
-        Ok(apt)
+        })
+    }
+
+    /// The list of what is installed, when that is nothing.
+    fn status(&self) -> PathBuf {
+        self.folder.join("status")
     }
 
     fn write_configuration(
@@ -98,6 +135,12 @@ impl Apt {
             "APT::Update::Error-Mode=any".to_owned(),
         ] {
             command.arg("-o").arg(option);
+        }
+        if matches!(self.installed, Installed::Nothing) {
+            let status = self.status();
+            command
+                .arg("-o")
+                .arg(format!("Dir::State::status={}", status.display()));
         }
         if self.root {
             // The unprivileged user of apt cannot write into a build folder.
@@ -206,6 +249,17 @@ impl Apt {
             })
         }
     }
+}
+
+/// The archive that a system is configured for.
+fn archive_of(system: &System) -> Result<Archive> {
+    sources::find(&system.codename).ok_or_else(|| Error::Missing {
+        what: format!(
+            "no Debian archive for {} in /etc/apt/sources.list or /etc/apt/sources.list.d",
+            system.codename
+        ),
+        hint: "add the line of the Debian mirror you use there".to_owned(),
+    })
 }
 
 /// Lines such as `Inst name (version Debian:12.15/oldstable [amd64])` or `Inst name [old] (new …)`.

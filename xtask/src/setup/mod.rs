@@ -112,6 +112,29 @@ pub(crate) fn with_newest_kernel(workspace: &Workspace, parts: Parts) -> Result<
     Ok(Parts { kernel, ..parts })
 }
 
+/// The same parts with QEMU 11.
+pub(crate) fn with_modern_qemu(workspace: &Workspace, parts: Parts) -> Result<Parts> {
+    let rig = workspace.rig();
+    let _lock = lock(workspace)?;
+    let qemu = match qemu::find_modern(&rig) {
+        Some(qemu) => qemu,
+        None => {
+            let system = System::detect();
+            if system.family != Family::Debian {
+                return Err(Error::Missing {
+                    what: "there is no QEMU 11".to_owned(),
+                    hint: "install it; only Debian's is unpacked by itself".to_owned(),
+                });
+            }
+            let stage = Stage::start("read the lists of a newer Debian", Duration::from_secs(8));
+            let newer = Apt::open_newer(workspace, &system)?;
+            stage.done();
+            qemu::fetch_modern(&newer, &rig)?
+        }
+    };
+    Ok(Parts { qemu, ..parts })
+}
+
 /// Opens the private apt at the first need, so that a complete rig touches no network.
 fn private_apt<'a>(
     apt: &'a mut Option<Apt>,

@@ -12,6 +12,11 @@ use crate::setup::apt::Apt;
 const PROGRAM: &str = "qemu-system-x86_64";
 const DAEMON: &str = "vhost-user-gpu";
 const OLDEST: u32 = 8;
+/// From this one on QEMU takes any vhost-user device, and passes all its features on.
+const MODERN: u32 = 11;
+const MODERN_FOLDER: &str = "qemu-modern";
+/// The loader of programs of another release.
+const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 
 /// An emulator and what it needs to run from where it is.
 #[derive(Debug, Clone)]
@@ -19,19 +24,27 @@ pub(crate) struct Qemu {
     program: PathBuf,
     /// The folder it was unpacked into; none for an installed one.
     unpacked: Option<PathBuf>,
+    /// What starts it, where it needs newer libraries than are installed.
+    loader: Option<PathBuf>,
 }
 
 impl Qemu {
     /// A command that starts it, its own libraries, modules and firmware in place.
     pub(crate) fn command(&self) -> Command {
-        let mut command = process::tied_command(&self.program);
+        let mut command = process::tied_command(self.loader.as_ref().unwrap_or(&self.program));
         if let Some(root) = &self.unpacked {
             let libraries = [
                 root.join("usr/lib/x86_64-linux-gnu"),
                 root.join("lib/x86_64-linux-gnu"),
             ];
-            if let Ok(path) = std::env::join_paths(&libraries) {
-                command.env("LD_LIBRARY_PATH", path);
+            match (std::env::join_paths(&libraries), &self.loader) {
+                (Ok(path), None) => {
+                    command.env("LD_LIBRARY_PATH", path);
+                }
+                (Ok(path), Some(_)) => {
+                    command.arg("--library-path").arg(path).arg(&self.program);
+                }
+                (Err(_), _) => {}
             }
             command.env(
                 "QEMU_MODULE_DIR",
@@ -97,7 +110,42 @@ pub(crate) fn find(rig: &Path, purpose: Purpose) -> Option<Qemu> {
     devices.contains("\"vhost-user-gpu-pci\"").then_some(Qemu {
         program,
         unpacked: None,
+        loader: None,
     })
+}
+
+/// Finds a QEMU 11, unpacked or installed.
+pub(crate) fn find_modern(rig: &Path) -> Option<Qemu> {
+    let unpacked = unpacked_modern(rig);
+    if unpacked.program.is_file() {
+        return Some(unpacked);
+    }
+    let program = process::find_program(PROGRAM)?;
+    let version = process::capture(Command::new(&program).arg("--version")).ok()?;
+    (major(&version)? >= MODERN).then_some(Qemu {
+        program,
+        unpacked: None,
+        loader: None,
+    })
+}
+
+/// Unpacks a QEMU 11 of a newer release, with all its libraries.
+pub(crate) fn fetch_modern(newer: &Apt, rig: &Path) -> Result<Qemu> {
+    let qemu = unpacked_modern(rig);
+    let closure = newer.closure(&["qemu-system-x86"])?;
+    newer.unpack("QEMU 11", &closure, &rig.join(MODERN_FOLDER))?;
+    let text = process::capture(qemu.command().arg("--version"))?;
+    if major(&text).is_some_and(|version| version >= MODERN) {
+        Ok(qemu)
+    } else {
+        Err(Error::Missing {
+            what: format!(
+                "the archive's newest QEMU is no QEMU {MODERN}: {}",
+                text.trim()
+            ),
+            hint: format!("install QEMU {MODERN} or newer"),
+        })
+    }
 }
 
 /// Unpacks Debian's QEMU, with its window when one is to be opened.
@@ -130,6 +178,16 @@ fn unpacked(rig: &Path, purpose: Purpose) -> Qemu {
     let folder = folder(rig, purpose);
     Qemu {
         program: folder.join("usr/bin").join(PROGRAM),
+        unpacked: Some(folder),
+        loader: None,
+    }
+}
+
+fn unpacked_modern(rig: &Path) -> Qemu {
+    let folder = rig.join(MODERN_FOLDER);
+    Qemu {
+        program: folder.join("usr/bin").join(PROGRAM),
+        loader: Some(folder.join(LOADER)),
         unpacked: Some(folder),
     }
 }

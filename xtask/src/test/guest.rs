@@ -15,7 +15,7 @@ use crate::test::{desktops, gl, scenes, wire};
 use crate::workspace::Workspace;
 
 /// A test on a running guest.
-type Scene = fn(&mut Stage<'_>) -> Result<()>;
+pub(super) type Scene = fn(&mut Stage<'_>) -> Result<()>;
 
 /// What every guest test works with.
 #[derive(Debug)]
@@ -123,14 +123,7 @@ pub(crate) fn run(
             return Ok(());
         }
     };
-    let mut house = House {
-        workspace,
-        parts: &parts,
-        daemon: daemon.as_deref(),
-        headless: workspace.out().join("headless"),
-        desktop: None,
-        session: None,
-    };
+    let mut house = House::new(workspace, &parts, daemon.as_deref());
     let front_end = Options {
         label: "test-frontend".to_owned(),
         device,
@@ -220,17 +213,33 @@ fn skip(report: &mut Report, name: &str, why: &str) -> Result<()> {
 }
 
 /// Keeps one guest running from test to test.
-struct House<'a> {
+pub(super) struct House<'a> {
     workspace: &'a Workspace,
     parts: &'a Parts,
     daemon: Option<&'a Path>,
-    headless: PathBuf,
+    pub(super) headless: PathBuf,
     desktop: Option<Desktop>,
     session: Option<Session>,
 }
 
-impl House<'_> {
-    fn play(
+impl<'a> House<'a> {
+    /// Without a guest so far.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        parts: &'a Parts,
+        daemon: Option<&'a Path>,
+    ) -> Self {
+        Self {
+            workspace,
+            parts,
+            daemon,
+            headless: workspace.out().join("headless"),
+            desktop: None,
+            session: None,
+        }
+    }
+
+    pub(super) fn play(
         &mut self,
         report: &mut Report,
         name: &str,
@@ -303,7 +312,7 @@ impl House<'_> {
         closed
     }
 
-    fn close(&mut self) -> Result<()> {
+    pub(super) fn close(&mut self) -> Result<()> {
         match self.session.take() {
             Some(session) => session.quit(),
             None => Ok(()),

@@ -5,6 +5,7 @@ mod checks;
 mod desktops;
 mod gl;
 mod guest;
+mod modern;
 mod report;
 mod scenes;
 mod wire;
@@ -22,7 +23,7 @@ pub(crate) struct TestArgs {
     /// The checks to run; all when none is named
     #[arg(value_enum)]
     groups: Vec<Group>,
-    /// Run only the guest and buffer tests whose names contain one of these
+    /// Run only the guest, buffer and QEMU 11 tests whose names contain one of these
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
     /// Whose virtio-gpu the guest tests use: to tell a wrong test from a wrong device
@@ -49,9 +50,11 @@ enum Group {
     Buffers,
     /// A real Linux guest
     Guest,
+    /// A guest of QEMU 11, which sees all that the device offers
+    Modern,
 }
 
-const ALL: [Group; 8] = [
+const ALL: [Group; 9] = [
     Group::Fmt,
     Group::Clippy,
     Group::Doc,
@@ -60,6 +63,7 @@ const ALL: [Group; 8] = [
     Group::Soak,
     Group::Buffers,
     Group::Guest,
+    Group::Modern,
 ];
 
 /// Runs the checks; returns whether none failed.
@@ -86,6 +90,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &TestArgs) -> Result<bool> {
             Group::Guest => {
                 guest::run(workspace, arguments.device, &arguments.only, &mut report)?;
             }
+            Group::Modern => modern::run(workspace, &arguments.only, &mut report)?,
         }
     }
     Ok(report.finish())
