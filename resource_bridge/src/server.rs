@@ -17,9 +17,6 @@ use crate::clients::{Client, Clients};
 use crate::{Description, Error, Key, Owner, Reason, Request, Response};
 use crate::{Shared, Sharing, Ticket, Verdict};
 
-/// The most clients that are answered in one turn.
-const EVENTS: usize = 16;
-
 /// How long no connection is accepted after the system could not.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -156,13 +153,12 @@ impl Server {
         socket: Socket<Response, Request>,
         now: Instant,
     ) -> Result<(), Error> {
-        if self.clients.len() >= self.config.clients {
-            let Some(quiet) = self.clients.longest_idle(self.config.idle, now) else {
-                self.statistics.turned_away = self.statistics.turned_away.saturating_add(1);
-                return Ok(());
-            };
-            self.clients.remove(quiet);
-            self.statistics.displaced = self.statistics.displaced.saturating_add(1);
+        let is_full = self.clients.len() >= self.config.clients;
+        let quiet = self.clients.longest_idle(self.config.idle, now);
+        let quiet = quiet.filter(|_| is_full);
+        if is_full && quiet.is_none() {
+            self.statistics.turned_away = self.statistics.turned_away.saturating_add(1);
+            return Ok(());
         }
         let peer = socket.peer()?;
         let client = Client {
@@ -172,13 +168,17 @@ impl Server {
             active: now,
         };
         self.watch(&client.responder, self.clients.next_name())?;
+        // Nobody goes for one that cannot be taken.
+        if let Some(quiet) = quiet {
+            self.clients.remove(quiet);
+            self.statistics.displaced = self.statistics.displaced.saturating_add(1);
+        }
         self.clients.add(client);
         self.statistics.accepted = self.statistics.accepted.saturating_add(1);
         Ok(())
     }
 
-    /// Takes in who connects and what is asked, and answers: one question of each client, of 16 clients at most, without
-    /// waiting for anybody.
+    /// Takes in who connects and what is asked, and answers: one question of each client, without waiting for anybody.
     ///
     /// # Errors
     ///
@@ -188,7 +188,9 @@ impl Server {
         while let Some((ticket, shared)) = owner.next_shared() {
             self.deliver(ticket, shared, now);
         }
-        let mut events = [EpollEvent::empty(); EVENTS];
+        // Room for all that is watched: one that has asked and is not reported would look quiet.
+        let watched = self.clients.len().saturating_add(self.listeners.len());
+        let mut events = vec![EpollEvent::empty(); watched.max(1)];
         let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
@@ -414,5 +416,40 @@ fn system(call: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| Error::System {
         call,
         source: errno.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use msg_socket::Wait;
+
+    use super::*;
+
+    #[test]
+    fn no_client_goes_for_one_that_cannot_be_watched() {
+        let now = Instant::now();
+        let mut server = Server::new(ServerConfig {
+            clients: 1,
+            idle: Duration::ZERO,
+            ..ServerConfig::default()
+        })
+        .unwrap();
+        let (mut quiet, theirs) = Socket::<Request, Response>::pair().unwrap();
+        server.connect(theirs, now).unwrap();
+        // No epoll: the system refuses to watch anything with it.
+        server.epoll = Epoll(File::open("/dev/null").unwrap().into());
+        let (_newcomer, theirs) = Socket::<Request, Response>::pair().unwrap();
+
+        let refused = server.connect(theirs, now);
+
+        assert!(matches!(refused, Err(Error::System { .. })), "{refused:?}");
+        let heard = quiet.recv(Wait::DontWait);
+        assert!(
+            matches!(heard, Err(msg_socket::Error::WouldBlock)),
+            "{heard:?}"
+        );
+        assert_eq!((server.clients(), server.statistics().displaced), (1, 0));
     }
 }

@@ -320,6 +320,34 @@ fn who_asks_while_somebody_connects_is_not_quiet() {
 }
 
 #[test]
+fn nobody_of_many_who_ask_while_somebody_connects_is_quiet() {
+    let _guard = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bridge");
+    let mut rig = Rig::new(ServerConfig {
+        clients: 40,
+        idle: Duration::from_secs(10),
+        ..ServerConfig::default()
+    });
+    rig.server.listen(Listener::bind(&path).unwrap()).unwrap();
+    let mut clients: Vec<_> = (0..40).map(|_| rig.connection()).collect();
+    let _newcomer = Socket::<Request, Response>::connect(&path, Wait::DontWait).unwrap();
+    for client in &mut clients {
+        client.send(&ASK_FOR_SEVEN, Wait::DontWait).unwrap();
+    }
+
+    let a_minute_later = Instant::now() + Duration::from_secs(60);
+    rig.server.dispatch(&mut rig.shelf, a_minute_later).unwrap();
+
+    for client in &mut clients {
+        let answer = client.recv(Wait::DontWait);
+        assert!(matches!(answer, Ok(Response::Buffer(_))), "{answer:?}");
+    }
+    assert_eq!(rig.server.statistics().turned_away, 1);
+    assert_eq!(rig.server.statistics().displaced, 0);
+}
+
+#[test]
 fn a_fence_that_comes_later_is_answered_then() {
     let _guard = alone();
     let mut rig = rig();
