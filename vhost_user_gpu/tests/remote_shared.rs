@@ -454,8 +454,9 @@ fn a_new_socket_that_never_says_what_it_takes_gets_pixels_after_a_second() {
     let presented = show(&mut display, surface, &picture, &all());
     assert!(matches!(presented, Err(DisplayError::DmaBufRefused { .. })));
     assert_eq!(display.deadline(), None);
-    // It may say so later, and the next socket is asked anew.
+    // It may say so later: what was refused is asked for again. The next socket is asked anew.
     answer_features(&mut display, &mut gpu);
+    assert_eq!(events(&mut display), [Event::Redraw { surface }]);
     show(&mut display, surface, &picture, &all()).unwrap();
     let mut gpu = attach(&mut display);
     assert_eq!(events(&mut display), [Event::Redraw { surface }]);
@@ -463,6 +464,32 @@ fn a_new_socket_that_never_says_what_it_takes_gets_pixels_after_a_second() {
     assert_eq!(presented, Presented::Busy);
     answer_features(&mut display, &mut gpu);
     assert_eq!(events(&mut display), [Event::Ready { surface }]);
+}
+
+#[test]
+fn a_late_greeting_has_only_pictures_redrawn_that_can_be_handed_over_now() {
+    for (features, redrawn) in [(3, 1), (1, 0)] {
+        let (mut display, mut gpu) = sharing(3);
+        let picture = picture(TILED);
+        let surface = taken(&mut display, &mut gpu, &picture);
+        let mut gpu = attach(&mut display);
+        gpu.features = features;
+        assert_eq!(events(&mut display), [Event::Redraw { surface }]);
+        assert_eq!(
+            show(&mut display, surface, &picture, &all()).unwrap(),
+            Presented::Busy
+        );
+        let due = display.deadline().unwrap();
+        display.dispatch(due).unwrap();
+        assert_eq!(events(&mut display), [Event::Ready { surface }]);
+        assert!(show(&mut display, surface, &picture, &all()).is_err());
+
+        answer_features(&mut display, &mut gpu);
+
+        let expected = vec![Event::Redraw { surface }; redrawn];
+        assert_eq!(events(&mut display), expected, "{features}");
+        assert_eq!(display.deadline(), None);
+    }
 }
 
 #[test]

@@ -170,6 +170,13 @@ impl RemoteDisplay {
             .extend(ready.map(|surface| Event::Ready { surface }));
     }
 
+    /// Has the pictures of the scanouts presented anew.
+    fn redraw_scanouts(&mut self) {
+        let shown = self.surfaces.shown_scanouts();
+        self.events
+            .extend(shown.map(|surface| Event::Redraw { surface }));
+    }
+
     /// Has a frame wait until it is known what the front end takes, but not for long.
     fn await_greeting(&mut self, surface: SurfaceId, now: Instant) {
         self.undecided.insert(surface);
@@ -338,9 +345,7 @@ impl FrontEndSocket for RemoteDisplay {
             client.ask(Question::Features);
             display.send_waiting(client)
         });
-        let lost = self.surfaces.shown_scanouts();
-        self.events
-            .extend(lost.map(|surface| Event::Redraw { surface }));
+        self.redraw_scanouts();
         None
     }
 

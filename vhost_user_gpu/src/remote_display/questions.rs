@@ -11,13 +11,14 @@ use super::client::{Client, Question};
 use super::knowledge::Stage;
 use super::surfaces::bytes;
 use super::wire::{FEATURE_DMABUF2, FEATURE_EDID, MAX_OUTPUTS, Request, parse_features};
-use super::{RemoteDisplay, SharedPictures};
+use super::{Greeting, RemoteDisplay, SharedPictures};
 use crate::Error;
 
 impl RemoteDisplay {
     /// Takes the answers that have come, and asks what they make possible to ask.
     pub(super) fn receive_answers(&mut self, client: &mut Client) -> Result<(), Error> {
         for answer in client.receive()? {
+            let is_overdue = self.greeting == Greeting::Overdue || self.knowledge.is_silent();
             self.knowledge.learn(&answer, &mut self.events);
             if answer.question == Question::Features {
                 let offered = parse_features(&answer.payload).unwrap_or(0);
@@ -25,6 +26,11 @@ impl RemoteDisplay {
                 self.edid_offered = used & FEATURE_EDID != 0;
                 self.modifiers_offered = used & FEATURE_DMABUF2 != 0;
                 self.decide();
+                self.greeting = Greeting::Unneeded;
+                if is_overdue && self.modifiers_offered {
+                    // Some were refused meanwhile, and are not offered again by themselves.
+                    self.redraw_scanouts();
+                }
                 log::debug!("the front end's display offers features {offered:#x}");
                 client.message(Request::SetProtocolFeatures, &used, 0);
                 client.ask(Question::Outputs);
