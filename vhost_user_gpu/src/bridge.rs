@@ -86,6 +86,10 @@ impl Bridge {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
     use std::time::Duration;
 
     use gpu_display::Headless;
@@ -98,6 +102,10 @@ mod tests {
     use virtio_gpu::{DeviceConfig, Progress, QueueIndex};
 
     use super::*;
+    use crate::event_loop::{EventLoop, Rest, Watches};
+    use crate::poller::Poller;
+    use crate::session::Session;
+    use crate::session::stall::Stall;
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -126,13 +134,13 @@ mod tests {
         device
     }
 
-    #[test]
-    fn what_was_shared_while_the_renderer_came_to_rest_is_answered_at_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("bridge");
-        let mut bridge = Bridge::bind(std::slice::from_ref(&path)).unwrap();
-        let mut device = device();
-        let mut client = Socket::<Request, Response>::connect(&path, Wait::DontWait).unwrap();
+    /// Somebody who has asked for the fence 1, and waits for it.
+    fn client_that_waits(
+        bridge: &mut Bridge,
+        path: &Path,
+        device: &mut Device<Headless>,
+    ) -> Socket<Request, Response> {
+        let mut client = Socket::<Request, Response>::connect(path, Wait::DontWait).unwrap();
         client
             .send(&Request::GetFence { seqno: 1 }, Wait::DontWait)
             .unwrap();
@@ -140,8 +148,60 @@ mod tests {
         while !bridge.server.as_ref().is_some_and(Server::is_waiting) {
             assert!(Instant::now() < end);
             bridge.is_due();
-            bridge.run_turn(&mut device);
+            bridge.run_turn(device);
         }
+        client
+    }
+
+    /// What serves a front end that has gone.
+    fn session(bridge: &mut Bridge, device: Device<Headless>) -> EventLoop<'_, Headless> {
+        let poller = Poller::new().unwrap();
+        let (_, stream) = UnixStream::pair().unwrap();
+        let watches = Watches::new(stream, &device, bridge, &poller).unwrap();
+        let session = Session::new(device, poller.clone(), LIMIT);
+        EventLoop::new(session, watches, bridge, Stall::new(LIMIT), poller)
+    }
+
+    #[test]
+    fn what_comes_with_the_end_of_a_session_is_answered_before_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bridge");
+        let mut bridge = Bridge::bind(std::slice::from_ref(&path)).unwrap();
+        let mut device = device();
+        let mut client = client_that_waits(&mut bridge, &path, &mut device);
+        let mut ends = session(&mut bridge, device);
+
+        assert_eq!(ends.bring_to_rest(LIMIT).unwrap(), Rest::Quiet);
+        let _as_new = ends.into_new_device();
+
+        let answer = client.recv(Wait::DontWait);
+        assert!(matches!(answer, Ok(Response::Fence(_))), "{answer:?}");
+    }
+
+    #[test]
+    fn what_the_end_of_a_session_leaves_undone_is_gone_before_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bridge");
+        let mut bridge = Bridge::bind(std::slice::from_ref(&path)).unwrap();
+        let mut device = device();
+        let mut client = client_that_waits(&mut bridge, &path, &mut device);
+
+        let _as_new = session(&mut bridge, device).into_new_device();
+
+        let answer = client.recv(Wait::DontWait);
+        assert!(
+            matches!(answer, Ok(Response::Invalid(Reason::Gone))),
+            "{answer:?}"
+        );
+    }
+
+    #[test]
+    fn what_was_shared_while_the_renderer_came_to_rest_is_answered_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bridge");
+        let mut bridge = Bridge::bind(std::slice::from_ref(&path)).unwrap();
+        let mut device = device();
+        let mut client = client_that_waits(&mut bridge, &path, &mut device);
         assert!(
             !bridge.can_answer(&device),
             "the renderer was not asked yet"

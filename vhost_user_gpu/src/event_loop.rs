@@ -124,10 +124,18 @@ impl<'a, D: Display + FrontEndSocket> EventLoop<'a, D> {
         self.session.log_frames();
     }
 
-    /// The device for the next front end; this one's connection is closed.
+    /// The device for the next front end; this one's connection is closed. Other device models that wait for something
+    /// of this one's guest have their answers.
     pub(crate) fn into_new_device(self) -> Device<D> {
-        let Self { session, .. } = self;
-        session.into_new_device()
+        let Self {
+            session, bridge, ..
+        } = self;
+        let mut device = session.into_new_device();
+        // The bridge has no other turn until the next front end comes.
+        if bridge.can_answer(&device) {
+            bridge.run_turn(&mut device);
+        }
+        device
     }
 
     /// Serves the front end until it goes or a signal comes.
