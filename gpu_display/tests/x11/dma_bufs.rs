@@ -21,6 +21,10 @@ const LINEAR: u64 = 0;
 const TILED: u64 = 0x0100_0000_0000_0002;
 const INVALID: u64 = 0x00ff_ffff_ffff_ffff;
 
+/// Errors of the server.
+const BAD_MATCH: u8 = 8;
+const BAD_ALLOC: u8 = 11;
+
 const WHOLE: [Rect; 1] = [Rect {
     x: 0,
     y: 0,
@@ -34,7 +38,8 @@ fn modern() -> Abilities {
         dri3: Some((1, 2)),
         modifiers: vec![LINEAR, TILED],
         present: true,
-        refuses: false,
+        shm: false,
+        refuses: None,
     }
 }
 
@@ -227,7 +232,7 @@ fn the_server_has_three_pictures_at_most_and_forgets_those_that_are_gone() {
 #[test]
 fn a_refusal_is_remembered_and_a_copy_is_shown_instead() {
     let mut fake = Fake::start(Abilities {
-        refuses: true,
+        refuses: Some(BAD_MATCH),
         ..modern()
     });
     let surface = fake.surface(16, 8);
@@ -246,10 +251,69 @@ fn a_refusal_is_remembered_and_a_copy_is_shown_instead() {
     fake.settle();
 
     assert_eq!(fake.asked, [Asked::Put]);
-    // Another kind is offered.
-    let linear = picture(LINEAR, vec![plane(0, 64)]);
-    let presented = present(&mut fake, surface, &linear).unwrap();
-    assert_eq!(presented, Presented::Busy);
+    // Another modifier is offered, and the same with another stride.
+    for other in [
+        picture(LINEAR, vec![plane(0, 64)]),
+        picture(TILED, vec![plane(0, 128)]),
+    ] {
+        let presented = present(&mut fake, surface, &other).unwrap();
+        assert_eq!(presented, Presented::Busy);
+    }
+}
+
+#[test]
+fn a_server_that_only_lacked_memory_is_offered_it_again_after_a_copy() {
+    let mut fake = Fake::start(Abilities {
+        refuses: Some(BAD_ALLOC),
+        ..modern()
+    });
+    let surface = fake.surface(16, 8);
+    let buffer = picture(TILED, vec![plane(0, 64)]);
+
+    let asked = present(&mut fake, surface, &buffer).unwrap();
+    assert_eq!(asked, Presented::Busy);
+    fake.settle();
+    assert_eq!(fake.events(), [Event::Ready { surface }]);
+    assert!(is_refused(&present(&mut fake, surface, &buffer), TILED));
+    fake.abilities.refuses = None;
+
+    show(&mut fake, surface, &buffer);
+}
+
+#[test]
+fn a_copy_is_free_only_when_the_last_frame_that_showed_it_is_done_with() {
+    let mut fake = Fake::start(Abilities {
+        shm: true,
+        ..modern()
+    });
+    assert_eq!(fake.display.transport(), Some(X11Transport::Present));
+    let surface = fake.surface(16, 8);
+    let mut source = Source::plain(16, 8, RED);
+    let mut copy = |fake: &mut Fake| {
+        let presented = source.present(&mut fake.display, surface, WHOLE[0], &WHOLE);
+        fake.settle();
+        match (presented.unwrap(), fake.asked.last()) {
+            (Presented::Taken, Some(Asked::Show { pixmap, serial, .. })) => {
+                let shown = (*pixmap, *serial);
+                fake.complete(shown.1);
+                Some(shown)
+            }
+            _ => None,
+        }
+    };
+    let (pixmap, first) = copy(&mut fake).unwrap();
+    copy(&mut fake).unwrap();
+    copy(&mut fake).unwrap();
+    assert_eq!(copy(&mut fake), None);
+
+    fake.idle(pixmap, first);
+    let (again, fourth) = copy(&mut fake).unwrap();
+    assert_eq!(again, pixmap);
+    fake.idle(pixmap, first);
+    assert_eq!(copy(&mut fake), None);
+    fake.idle(pixmap, fourth);
+
+    assert_eq!(copy(&mut fake).map(|shown| shown.0), Some(pixmap));
 }
 
 #[test]

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PRESENT: u8 = 140;
 const DRI3: u8 = 141;
 const FIXES: u8 = 142;
+const SHM: u8 = 143;
 
 /// What the server has.
 #[derive(Clone, Debug)]
@@ -32,8 +33,10 @@ pub(crate) struct Abilities {
     /// Modifiers that it takes.
     pub(crate) modifiers: Vec<u64>,
     pub(crate) present: bool,
-    /// Whether it fails to make a pixmap of a dma-buf.
-    pub(crate) refuses: bool,
+    /// Whether it has MIT-SHM with pixmaps.
+    pub(crate) shm: bool,
+    /// The error, if it fails to make a pixmap of a dma-buf.
+    pub(crate) refuses: Option<u8>,
 }
 
 /// What it was asked for.
@@ -222,7 +225,12 @@ impl Fake {
 
     /// A reply whose bytes from the ninth on are these.
     fn reply(&mut self, body: &[u8]) {
-        let mut bytes = vec![1, 0];
+        self.reply_with(0, body);
+    }
+
+    /// And whose second byte is this.
+    fn reply_with(&mut self, second: u8, body: &[u8]) {
+        let mut bytes = vec![1, second];
         bytes.extend(self.sequence.unwrap().to_ne_bytes());
         bytes.extend([0; 4]);
         bytes.extend(body);
@@ -270,11 +278,19 @@ impl Fake {
                     b"Present" => (self.abilities.present, PRESENT),
                     b"DRI3" => (self.abilities.dri3.is_some(), DRI3),
                     b"XFIXES" => (true, FIXES),
+                    b"MIT-SHM" => (self.abilities.shm, SHM),
                     _ => (false, 0),
                 };
                 self.reply(&[u8::from(is_there), major, 0, 0]);
             }
             [PRESENT, 0] => self.words(&[1, 0]),
+            // Pixmaps, of version 1.2.
+            [SHM, 0] => {
+                let version = [1_u16, 2].map(u16::to_ne_bytes);
+                self.reply_with(1, &version.concat());
+            }
+            // AttachFd.
+            [SHM, 6] => drop(self.fds.pop_front()),
             [FIXES, 0] => self.words(&[5, 0]),
             [DRI3, 0] => {
                 let (major, minor) = self.abilities.dri3.unwrap();
@@ -317,9 +333,8 @@ impl Fake {
     /// Takes in a dma-buf.
     fn import(&mut self, request: &[u8], files: usize) {
         let files: Vec<File> = self.fds.drain(..files).map(File::from).collect();
-        if self.abilities.refuses {
-            // BadAlloc.
-            return self.fail(11, [DRI3, request[1]]);
+        if let Some(code) = self.abilities.refuses {
+            return self.fail(code, [DRI3, request[1]]);
         }
         let planes = match request[1] {
             2 => vec![(u32::from(half(request, 20)), 0)],

@@ -1,6 +1,7 @@
 //! What a window shows, and how it gets to the server.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gpu_buffer::{Layout, Rect, copy};
@@ -29,6 +30,8 @@ pub(super) struct Content {
     copies: Copies<ShmBuffer>,
     shared: SharedBuffers<Segment>,
     pub(super) imports: Imports,
+    /// Of the copies and shared buffers that the server has as pixmaps: the last frame that showed each.
+    shown: BTreeMap<u32, u32>,
     /// Counts the frames.
     serial: u32,
 }
@@ -70,6 +73,7 @@ impl Content {
             copies: Copies::new(),
             shared: SharedBuffers::new(),
             imports: Imports::default(),
+            shown: BTreeMap::new(),
             serial: 0,
         }
     }
@@ -129,6 +133,7 @@ impl Content {
         self.serial = self.serial.wrapping_add(1);
         Ok(Some(match readable.pixmap {
             Some(pixmap) => {
+                self.shown.insert(pixmap, self.serial);
                 present_pixmap(client, pixmap, self.serial, place, (0, 0));
                 Pace::Server
             }
@@ -239,9 +244,11 @@ impl Content {
         let _ = self.copies.release(number) || self.shared.release(number);
     }
 
-    /// The server has done with the pixmap of a frame.
+    /// The server has done with the pixmap of a frame. A later one may show it again, or another pixmap
+    /// have its name by now.
     pub(super) fn release_pixmap(&mut self, pixmap: u32, frame: u32) {
-        if !self.imports.release(pixmap, frame) {
+        if !self.imports.release(pixmap, frame) && self.shown.get(&pixmap) == Some(&frame) {
+            self.shown.remove(&pixmap);
             self.release(u64::from(pixmap));
         }
     }
@@ -257,6 +264,7 @@ impl Content {
         self.copies.clear();
         self.shared.clear();
         self.imports.clear();
+        self.shown.clear();
     }
 }
 

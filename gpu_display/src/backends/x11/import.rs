@@ -19,18 +19,42 @@ const MAX_TOLD: usize = 4;
 /// Modifiers of a server that are believed, and refusals that are remembered.
 const MAX_KINDS: usize = 1024;
 
+/// BadAlloc: the server has no memory now, which says nothing of the dma-buf.
+const BAD_ALLOC: u8 = 11;
+
 /// `DRM_FORMAT_MOD_INVALID`: the driver knows how the pixels lie.
 const INVALID: u64 = 0x00ff_ffff_ffff_ffff;
 
 /// Bits of a pixel.
 const BITS: u8 = 32;
 
-/// Which dma-bufs the server takes, by their modifiers.
+/// Which dma-bufs the server takes: of these modifiers, unless it refused one of that shape.
 #[derive(Debug, Default)]
 pub(super) struct Kinds {
     taken: BTreeSet<u64>,
-    /// Those that it refused all the same.
-    refused: BTreeSet<u64>,
+    /// What it refused all the same.
+    refused: BTreeSet<Shape>,
+}
+
+/// What a server's driver may stumble over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    modifier: u64,
+    width: u32,
+    height: u32,
+    /// Of the first plane.
+    stride: u32,
+}
+
+impl Shape {
+    fn of(buffer: &DmaBuf) -> Self {
+        Self {
+            modifier: buffer.modifier,
+            width: buffer.width,
+            height: buffer.height,
+            stride: buffer.planes.first().map_or(0, |plane| plane.stride),
+        }
+    }
 }
 
 impl Kinds {
@@ -53,13 +77,13 @@ impl Kinds {
         self.taken.is_empty()
     }
 
-    fn contain(&self, modifier: u64) -> bool {
-        self.taken.contains(&modifier) && !self.refused.contains(&modifier)
+    fn contain(&self, shape: Shape) -> bool {
+        self.taken.contains(&shape.modifier) && !self.refused.contains(&shape)
     }
 
-    fn refuse(&mut self, modifier: u64) {
-        if self.refused.len() < MAX_KINDS {
-            self.refused.insert(modifier);
+    fn refuse(&mut self, shape: Shape, code: u8) {
+        if code != BAD_ALLOC && self.refused.len() < MAX_KINDS {
+            self.refused.insert(shape);
         }
     }
 }
@@ -74,9 +98,9 @@ pub(super) struct Imports {
 #[derive(Debug)]
 struct Import {
     memory: Weak<DmaBuf>,
-    /// While the server reads it nobody draws into it.
+    /// Until the server has done with it, the memory stays. A guest may draw into it meanwhile.
     held: Option<Arc<DmaBuf>>,
-    modifier: u64,
+    shape: Shape,
     /// Number of the request that told it.
     request: u64,
     /// Number of the last frame that showed it.
@@ -92,7 +116,7 @@ enum Progress {
     Asked,
     /// It took it.
     Taken,
-    /// There is no pixmap.
+    /// There is no pixmap. It is kept until that was said once.
     Refused,
 }
 
@@ -127,16 +151,19 @@ impl Imports {
         frame: u32,
     ) -> Result<Option<u32>, DisplayError> {
         self.prune();
+        let refused = DisplayError::DmaBufRefused {
+            format: buffer.format,
+            modifier: buffer.modifier,
+        };
         let known = |import: &Import| import.memory.as_ptr() == Arc::as_ptr(buffer);
         let Some(index) = self.told.iter().position(known) else {
-            self.ask(client, server, place, buffer)
-                .ok_or(DisplayError::DmaBufRefused {
-                    format: buffer.format,
-                    modifier: buffer.modifier,
-                })?;
+            self.ask(client, server, place, buffer).ok_or(refused)?;
             return Ok(None);
         };
         let mut import = self.told.remove(index);
+        if import.progress == Progress::Refused {
+            return Err(refused);
+        }
         let is_taken = import.progress == Progress::Taken;
         if is_taken {
             import.held = Some(Arc::clone(buffer));
@@ -157,14 +184,15 @@ impl Imports {
         buffer: &Arc<DmaBuf>,
     ) -> Option<()> {
         let opcode = client.extensions.opcode(Extension::Dri3)?;
-        if !server.kinds.contain(buffer.modifier)
+        let shape = Shape::of(buffer);
+        if !server.kinds.contain(shape)
             || !copy::is_same_bytes(opaque_format(buffer.format), server.format)
         {
             return None;
         }
         if self.told.len() >= MAX_TOLD {
             let is_idle =
-                |import: &Import| import.progress == Progress::Taken && import.held.is_none();
+                |import: &Import| import.progress != Progress::Asked && import.held.is_none();
             match self.told.iter().position(is_idle) {
                 Some(idle) => drop(self.told.remove(idle)),
                 None => return Some(()),
@@ -228,7 +256,7 @@ impl Imports {
         self.told.push(Import {
             memory: Arc::downgrade(buffer),
             held: None,
-            modifier: buffer.modifier,
+            shape,
             request,
             frame: 0,
             pixmap,
@@ -248,15 +276,15 @@ impl Imports {
         }
     }
 
-    /// The server refuses what the request of this number told; whether that was one of these.
-    pub(super) fn refuse(&mut self, request: u64, kinds: &mut Kinds) -> bool {
-        let is_meant = |import: &Import| import.request == request;
-        let Some(index) = self.told.iter().position(is_meant) else {
+    /// The server refuses, with an error of this code, what the request of this number told; whether
+    /// that was one of these.
+    pub(super) fn refuse(&mut self, request: u64, code: u8, kinds: &mut Kinds) -> bool {
+        let mut told = self.told.iter_mut();
+        let Some(import) = told.find(|import| import.request == request) else {
             return false;
         };
-        let mut import = self.told.remove(index);
         import.progress = Progress::Refused;
-        kinds.refuse(import.modifier);
+        kinds.refuse(import.shape, code);
         true
     }
 

@@ -124,7 +124,8 @@ impl State {
         }
     }
 
-    /// Whether a request that went wrong is one for a dma-buf: others of its kind are not offered then.
+    /// Whether a request that went wrong is one for a dma-buf: others of its shape are not offered then,
+    /// unless it only lacked memory.
     fn is_refusal(&mut self, request: u64, code: u8) -> bool {
         let Some(server) = self.link.as_mut().and_then(|link| link.server.as_mut()) else {
             return false;
@@ -133,7 +134,7 @@ impl State {
         let refused = windows.find_map(|(output, window)| {
             let imports = &mut window.content.imports;
             imports
-                .refuse(request, &mut server.kinds)
+                .refuse(request, code, &mut server.kinds)
                 .then_some(*output)
         });
         let Some(output) = refused else {
