@@ -76,8 +76,9 @@ pub enum X11Transport {
 /// middle, as it is.
 ///
 /// A frame that the device drew into shared memory ([`gpu_buffer::MemfdAllocator`]) is read there by
-/// the server if at least a quarter of it changed; otherwise what changed is copied. The server has at
-/// most three buffers of a window. Memory is given to it by descriptor, so nobody else can reach it.
+/// the server if at least a quarter of it changed; otherwise what changed is copied. The server knows
+/// up to four dma-bufs of a window, and reads at most three buffers of it. Memory is given to it by
+/// descriptor, so nobody else can reach it.
 #[derive(Debug)]
 pub struct X11Display {
     state: State,
