@@ -74,6 +74,15 @@ impl Framebuffer {
         span.first.checked_add(self.offset.into())
     }
 
+    /// Whether a display may be shown this in a dma-buf of `bytes` bytes. A
+    /// compositor wants whole rows, the last one too, and ends the connection of
+    /// a client whose buffer is shorter; what it counts in is 32 bits wide.
+    pub fn has_whole_rows_in(&self, bytes: u64) -> bool {
+        let rows = u64::from(self.layout.stride()).saturating_mul(self.layout.height().into());
+        let end = rows.saturating_add(self.offset.into());
+        end <= bytes.min(u32::MAX.into()) && i32::try_from(self.layout.stride()).is_ok()
+    }
+
     /// One past the last byte of the last pixel.
     fn end(&self) -> u64 {
         let span = self.layout.span(&self.layout.bounds());

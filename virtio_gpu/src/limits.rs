@@ -8,8 +8,8 @@
 pub struct Limits {
     /// Host bytes of all pixel storage together, charged when a resource is
     /// created. 256 MiB is what QEMU's own device grants (`max_hostmem`).
-    /// What is on a scanout may take twice as much again, for the pictures that
-    /// come while a display is busy with earlier ones.
+    /// What is on a scanout may take three times as much again, for the pictures
+    /// that come while a display is busy with earlier ones.
     pub host_bytes: u64,
     /// Bytes of what all scanouts show together, at four a pixel. A display
     /// holds some copies of each scanout, and one resource can be on all 16.

@@ -132,7 +132,8 @@ fn a_display_that_refuses_is_asked_again_when_it_has_lost_its_picture() {
     assert_eq!(rig.set_scanout_blob(framebuffer(1, 16, 16)), OK);
 
     assert_eq!(held(&rig).width, 16);
-    assert_eq!(sharer.asked(), 2);
+    // The pages are the same; there is no need for another dma-buf.
+    assert_eq!(sharer.asked(), 1);
 }
 
 #[test]
@@ -258,4 +259,34 @@ fn memory_that_is_in_no_file_is_copied() {
 
     assert_eq!(rig.frames().last().unwrap().1, [0x11_1111; 256]);
     assert_eq!(sharer.asked(), 0);
+}
+
+#[test]
+fn a_picture_whose_last_row_is_cut_off_is_copied() {
+    let (mut rig, sharer) = sharing(Limits::default());
+    // Three rows of 1024 bytes and 64 bytes of a fourth; a fourth whole row would end at 4096.
+    assert_eq!(rig.create_blob(new_blob(1, 3200), &[(IMAGE, 3200)]), OK);
+    let request = SetScanoutBlob {
+        strides: [1024, 0, 0, 0],
+        ..framebuffer(1, 16, 4)
+    };
+
+    assert_eq!(rig.set_scanout_blob(request), OK);
+
+    assert_eq!(sharer.asked(), 0);
+    assert_eq!(rig.frames().len(), 1);
+}
+
+#[test]
+fn memory_that_cannot_be_shared_says_nothing_of_the_memory_after_it() {
+    let (mut rig, sharer) = sharing(Limits::default());
+    rig.blob(1, IMAGE + 4096, 0x11_1111);
+    assert_eq!(rig.set_scanout_blob(framebuffer(1, 16, 16)), OK);
+    assert_eq!((sharer.asked(), rig.frames().len()), (1, 1));
+
+    assert_eq!(rig.detach(1), OK);
+    assert_eq!(rig.attach(1, &[(IMAGE, 1024)]), OK);
+
+    assert_eq!(sharer.asked(), 2);
+    assert_eq!(rig.shared_frames().len(), 1);
 }

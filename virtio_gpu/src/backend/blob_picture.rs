@@ -89,10 +89,11 @@ impl<D: Display> Backend<D> {
     fn pages_of(&mut self, id: ResourceId, framebuffer: Framebuffer) -> Option<Arc<DmaBuf>> {
         let pictures = self.blobs.as_mut()?;
         let sharer = pictures.sharer.as_mut()?;
-        let is_shown = !pictures.unshown.contains(&framebuffer.layout.format());
-        let (blob, _) = self.resources.get(id).ok()?.blob()?;
-        if !is_shown {
-            blob.forget_pages();
+        if pictures.unshown.contains(&framebuffer.layout.format()) {
+            return None;
+        }
+        let (blob, memory) = self.resources.get(id).ok()?.blob()?;
+        if !framebuffer.has_whole_rows_in(memory?.total()) {
             return None;
         }
         // Each holds a descriptor, of which there are only so many.
@@ -298,10 +299,10 @@ impl<D: Display> Backend<D> {
             return;
         };
         let scanouts = resource.scanouts;
-        match resource.blob() {
-            Some((blob, _)) if blob.is_shared() => blob.forget_pages(),
-            _ => return,
-        }
+        let Some((blob, _)) = resource.blob() else {
+            return;
+        };
+        blob.forget_pages();
         for scanout in scanouts.iter() {
             let Ok(index) = self.scanout_index(scanout) else {
                 continue;

@@ -64,8 +64,8 @@ impl<D: Display> Device<D> {
     }
 
     /// Takes no request from a queue until [`Device::resume_queue`], whatever
-    /// else happens; what was taken is answered, but for a transfer under way,
-    /// which rests as well. It may be said of one that does not run, and stays
+    /// else happens; what was taken is answered, but for a transfer or a copy of
+    /// a blob under way, which rests as well. It may be said of one that does not run, and stays
     /// so when it is started, until the device is reset.
     pub fn suspend_queue(&mut self, index: QueueIndex) {
         *self.queues.is_suspended(index) = true;
