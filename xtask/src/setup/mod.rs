@@ -121,10 +121,8 @@ pub(crate) fn with_modern_qemu(workspace: &Workspace, parts: Parts) -> Result<Pa
         None => {
             let system = System::detect();
             if system.family != Family::Debian {
-                return Err(Error::Missing {
-                    what: "there is no QEMU 11".to_owned(),
-                    hint: "install it; only Debian's is unpacked by itself".to_owned(),
-                });
+                let why = "there is no QEMU 11; only Debian's is unpacked by itself";
+                return Err(Error::Unsuitable(why.to_owned()));
             }
             let stage = Stage::start("read the lists of a newer Debian", Duration::from_secs(8));
             let newer = Apt::open_newer(workspace, &system)?;

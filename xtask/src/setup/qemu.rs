@@ -12,8 +12,8 @@ use crate::setup::apt::Apt;
 const PROGRAM: &str = "qemu-system-x86_64";
 const DAEMON: &str = "vhost-user-gpu";
 const OLDEST: u32 = 8;
-/// From this one on QEMU takes any vhost-user device, and passes all its features on.
-const MODERN: u32 = 11;
+/// What QEMU 11 takes any vhost-user device with, and passes all its features on.
+const ANY_DEVICE: &str = "vhost-user-test-device-pci";
 const MODERN_FOLDER: &str = "qemu-modern";
 /// The loader of programs of another release.
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
@@ -37,14 +37,14 @@ impl Qemu {
                 root.join("usr/lib/x86_64-linux-gnu"),
                 root.join("lib/x86_64-linux-gnu"),
             ];
-            match (std::env::join_paths(&libraries), &self.loader) {
-                (Ok(path), None) => {
-                    command.env("LD_LIBRARY_PATH", path);
+            let path = std::env::join_paths(&libraries).ok();
+            if self.loader.is_some() {
+                if let Some(path) = path {
+                    command.arg("--library-path").arg(path);
                 }
-                (Ok(path), Some(_)) => {
-                    command.arg("--library-path").arg(path).arg(&self.program);
-                }
-                (Err(_), _) => {}
+                command.arg(&self.program);
+            } else if let Some(path) = path {
+                command.env("LD_LIBRARY_PATH", path);
             }
             command.env(
                 "QEMU_MODULE_DIR",
@@ -83,6 +83,11 @@ impl Qemu {
         })
     }
 
+    fn has_device(&self, name: &str) -> bool {
+        let devices = process::capture(self.command().args(["-device", "help"]));
+        devices.is_ok_and(|devices| devices.contains(&format!("\"{name}\"")))
+    }
+
     /// The window this QEMU can open, if any.
     pub(crate) fn window(&self) -> Option<Window> {
         let displays = process::capture(self.command().args(["-display", "help"])).ok()?;
@@ -106,27 +111,27 @@ pub(crate) fn find(rig: &Path, purpose: Purpose) -> Option<Qemu> {
     if major(&version)? < OLDEST {
         return None;
     }
-    let devices = process::capture(Command::new(&program).args(["-device", "help"])).ok()?;
-    devices.contains("\"vhost-user-gpu-pci\"").then_some(Qemu {
+    let installed = Qemu {
         program,
         unpacked: None,
         loader: None,
-    })
+    };
+    installed
+        .has_device("vhost-user-gpu-pci")
+        .then_some(installed)
 }
 
 /// Finds a QEMU 11, unpacked or installed.
 pub(crate) fn find_modern(rig: &Path) -> Option<Qemu> {
-    let unpacked = unpacked_modern(rig);
-    if unpacked.program.is_file() {
-        return Some(unpacked);
-    }
-    let program = process::find_program(PROGRAM)?;
-    let version = process::capture(Command::new(&program).arg("--version")).ok()?;
-    (major(&version)? >= MODERN).then_some(Qemu {
+    let installed = process::find_program(PROGRAM).map(|program| Qemu {
         program,
         unpacked: None,
         loader: None,
-    })
+    });
+    let mut found = [Some(unpacked_modern(rig)), installed]
+        .into_iter()
+        .flatten();
+    found.find(|qemu| qemu.program.is_file() && qemu.has_device(ANY_DEVICE))
 }
 
 /// Unpacks a QEMU 11 of a newer release, with all its libraries.
@@ -134,16 +139,12 @@ pub(crate) fn fetch_modern(newer: &Apt, rig: &Path) -> Result<Qemu> {
     let qemu = unpacked_modern(rig);
     let closure = newer.closure(&["qemu-system-x86"])?;
     newer.unpack("QEMU 11", &closure, &rig.join(MODERN_FOLDER))?;
-    let text = process::capture(qemu.command().arg("--version"))?;
-    if major(&text).is_some_and(|version| version >= MODERN) {
+    if qemu.has_device(ANY_DEVICE) {
         Ok(qemu)
     } else {
         Err(Error::Missing {
-            what: format!(
-                "the archive's newest QEMU is no QEMU {MODERN}: {}",
-                text.trim()
-            ),
-            hint: format!("install QEMU {MODERN} or newer"),
+            what: format!("the archive's newest QEMU has no {ANY_DEVICE}"),
+            hint: "install QEMU 11 or newer".to_owned(),
         })
     }
 }

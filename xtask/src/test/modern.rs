@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress;
 use crate::rig::{DeviceKind, Display, FrontEnd, Options};
 use crate::setup::{self, Purpose};
@@ -45,6 +45,12 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], report: &mut Report) -
         });
     let (parts, daemon) = match prepared {
         Ok(prepared) => prepared,
+        Err(Error::Unsuitable(why)) => {
+            for (name, _) in wanted {
+                report.check(name, || Ok(Outcome::Skipped(why.clone())))?;
+            }
+            return Ok(());
+        }
         Err(error) => {
             report.check("QEMU 11: preparation", || Err(error))?;
             return Ok(());
