@@ -58,6 +58,7 @@ tables! {
     flushing: "F";
     transferring: "T";
     backing: "A";
+    uuids: "K, UUIDs";
     cursors: "P";
     contexts: "G, contexts";
     resources: "G, resources";
@@ -65,5 +66,6 @@ tables! {
     streams: "G, streams";
     timelines: "H, timelines";
     capability_sets: "K, with 3D";
+    uuids_with_3d: "K, UUIDs with 3D";
     pictures: "S and P, with 3D";
 }
