@@ -214,6 +214,8 @@ fn what_is_no_picture_is_not_shared() {
     });
 }
 
+/// On a virtual GPU the library refuses (EINVAL) although EGL offers native fences: it is for hosts
+/// with a GPU of their own.
 #[test]
 fn a_fence_of_a_drawing_is_a_sync_file_that_gets_readable() {
     let _one = alone();
