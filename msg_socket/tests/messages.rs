@@ -379,7 +379,7 @@ fn no_kind_of_message_leaks_a_descriptor_in_ten_thousand() {
 }
 
 #[test]
-#[ignore = "it takes minutes"]
+#[ignore = "it takes minutes; `cargo xtask soak messages` runs it"]
 fn no_kind_of_message_leaks_a_descriptor_in_a_million() {
     each_kind_of_message(1_000_000);
 }

@@ -31,8 +31,32 @@ pub(crate) struct SoakArgs {
     gates: Vec<String>,
 }
 
-/// The gate of the windows, which are tested without a daemon.
-const WINDOWS: &str = "windows";
+/// A gate that is a crate's own test, without a daemon.
+struct OwnGate {
+    name: &'static str,
+    package: &'static str,
+    features: &'static str,
+    test: &'static str,
+    /// What the test is told to do all iterations.
+    in_full: &'static [&'static str],
+}
+
+const OWN_GATES: [OwnGate; 2] = [
+    OwnGate {
+        name: "windows",
+        package: "gpu_display",
+        features: "wayland",
+        test: "wayland_leaks",
+        in_full: &[],
+    },
+    OwnGate {
+        name: "messages with descriptors",
+        package: "msg_socket",
+        features: "",
+        test: "messages",
+        in_full: &["--", "--ignored"],
+    },
+];
 
 /// Runs the gates and shows a line for each; returns whether all hold.
 pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
@@ -40,11 +64,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
         setup::ensure_build(workspace)?;
         return buffers::soak(workspace, arguments.fraction, &arguments.gates);
     }
-    let (windows, others): (Vec<_>, Vec<_>) = arguments
-        .gates
-        .iter()
-        .cloned()
-        .partition(|gate| WINDOWS.contains(gate.as_str()));
+    let (own, others): (Vec<_>, Vec<_>) = arguments.gates.iter().cloned().partition(|gate| {
+        let mut names = OWN_GATES.iter().map(|own| own.name);
+        names.any(|name| name.contains(gate.as_str()))
+    });
     let all = arguments.gates.is_empty();
     let mut holds = true;
     if all || !others.is_empty() {
@@ -57,28 +80,30 @@ pub(crate) fn run(workspace: &Workspace, arguments: &SoakArgs) -> Result<bool> {
         }
         holds = status.success();
     }
-    if all || !windows.is_empty() {
-        holds &= run_windows(workspace, arguments.fraction)?;
+    for gate in &OWN_GATES {
+        if all || own.iter().any(|name| gate.name.contains(name.as_str())) {
+            holds &= run_own(workspace, arguments.fraction, gate)?;
+        }
     }
     Ok(holds)
 }
 
-/// Shows frames, changes sizes and ends compositors again and again, as often as can be wanted if all iterations are,
-/// and some hundred times if a fraction is.
-fn run_windows(workspace: &Workspace, fraction: u64) -> Result<bool> {
+/// Runs a crate's own gate, as often as can be wanted if all iterations are, and less often if a fraction is.
+fn run_own(workspace: &Workspace, fraction: u64, gate: &OwnGate) -> Result<bool> {
     setup::ensure_build(workspace)?;
     let mut test = cargo();
-    test.args(["test", "--release", "--package", "gpu_display"])
-        .args(["--features", "wayland", "--test", "wayland_leaks"])
+    test.args(["test", "--release", "--package", gate.package])
+        .args(["--features", gate.features, "--test", gate.test])
         .current_dir(workspace.root());
     if fraction == 1 {
-        test.env("GPU_DISPLAY_SOAK", "1");
+        test.env("GPU_DISPLAY_SOAK", "1").args(gate.in_full);
     }
-    let log = workspace.logs().join("soak-windows.txt");
-    let status = Process::spawn("the leak gate of windows", test, &log)?.wait(LIMIT)?;
+    let name = gate.name;
+    let log = workspace.logs().join(format!("soak-{}.txt", gate.test));
+    let status = Process::spawn(gate.test, test, &log)?.wait(LIMIT)?;
     match status.success() {
-        true => println!("PASS {WINDOWS}"),
-        false => println!("FAIL {WINDOWS}: {}", log.display()),
+        true => println!("PASS {name}"),
+        false => println!("FAIL {name}: {}", log.display()),
     }
     Ok(status.success())
 }
